@@ -1,0 +1,218 @@
+"""Everything this package raises on purpose, as one small tree.
+
+::
+
+    RealtimeError
+    ├── UsageError                    the call was wrong; nothing was sent
+    │   ├── MissingCredentials        no key for this endpoint
+    │   ├── InvalidConfig             a session field that cannot be
+    │   ├── InvalidAudio              samples, rate or shape that cannot be
+    │   └── InvalidClientEvent        an event that does not fit the protocol
+    ├── ServerError                   the server answered with an `error` event
+    │   ├── SessionUpdateRejected     ... to a `session.update`
+    │   └── ResponseRejected          ... to a `response.create`
+    ├── ResponseFailed                `response.done` with status `failed`
+    ├── SlowConsumer                  a stream nobody read grew past its bound
+    ├── AcknowledgementTimeout        the server did not answer in time
+    └── ConnectionFailed              the connection, not the call
+        ├── ConnectFailed             it could not be opened
+        │   ├── HandshakeRefused      HTTP said no
+        │   └── SessionRefused        HTTP said yes, the first event said no
+        ├── ConnectionLost            it was open and broke
+        └── ClientClosed              it is closed because you closed it
+
+Whether a second try can help is a property of the error (`retryable`), so that
+nobody has to match message texts. Every error carries its facts as attributes;
+none of them ever carries a credential.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "AcknowledgementTimeout",
+    "ClientClosed",
+    "ConnectFailed",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "HandshakeRefused",
+    "InvalidAudio",
+    "InvalidClientEvent",
+    "InvalidConfig",
+    "MissingCredentials",
+    "RealtimeError",
+    "ResponseFailed",
+    "ResponseRejected",
+    "ServerError",
+    "SessionRefused",
+    "SessionUpdateRejected",
+    "SlowConsumer",
+    "UsageError",
+]
+
+
+class RealtimeError(Exception):
+    """The root: catch this to catch everything that this package raises on purpose."""
+
+    retryable: ClassVar[bool] = False
+
+
+class UsageError(RealtimeError, ValueError):
+    """The call itself was wrong. Nothing was sent and no state changed."""
+
+
+class MissingCredentials(UsageError):
+    """There is no key for the endpoint, neither as an argument nor in its variable."""
+
+
+class InvalidConfig(UsageError):
+    """A session field has a name, a type or a value that the server cannot accept."""
+
+
+class InvalidAudio(UsageError):
+    """Samples, a sample rate, a dtype or an array shape that cannot be audio."""
+
+
+class InvalidClientEvent(UsageError):
+    """An event given to `send` does not fit the protocol."""
+
+
+class ServerError(RealtimeError):
+    """The server answered with an `error` event.
+
+    `code` and `type` are the server's words; some servers put the error's name in
+    `type` and leave `code` null, so `name` is whichever of the two is there.
+    `event_id` names the client event that it answers, where the server said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        type: str | None = None,  # noqa: A002 - the wire's own name
+        param: str | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        self.message = message
+        self.code = code
+        self.type = type
+        self.param = param
+        self.event_id = event_id
+        super().__init__(message)
+
+    @property
+    def name(self) -> str | None:
+        """`code`, or `type` where the server gave no code."""
+        return self.code or self.type
+
+    def __str__(self) -> str:
+        where = f" (param {self.param})" if self.param else ""
+        return f"{self.name or 'error'}: {self.message}{where}"
+
+
+class SessionUpdateRejected(ServerError):
+    """The server refused a `session.update`; the whole of it, as it always does."""
+
+
+class ResponseRejected(ServerError):
+    """The server refused a `response.create`."""
+
+
+class ResponseFailed(ServerError):
+    """`response.done` came with status `failed`: inference failed, not the request."""
+
+    response_id: str | None = None
+
+
+class SlowConsumer(RealtimeError):
+    """One stream was not read while it grew past its bound. `bound` is in bytes."""
+
+    def __init__(self, what: str, bound: int) -> None:
+        self.bound = bound
+        super().__init__(
+            f"{what} was not read and grew past {bound:,} bytes; "
+            "read it, or leave it alone and use done()"
+        )
+
+
+class AcknowledgementTimeout(RealtimeError):
+    """The server did not answer within `seconds`; it may still do what was asked."""
+
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, what: str, seconds: float) -> None:
+        self.what = what
+        self.seconds = seconds
+        super().__init__(f"the server did not answer {what} within {seconds:g} s")
+
+
+class ConnectionFailed(RealtimeError):
+    """The connection failed, not the call."""
+
+    retryable: ClassVar[bool] = True
+
+
+class ConnectFailed(ConnectionFailed):
+    """No connection could be opened: the address, the network, TLS, or a time-out."""
+
+
+class HandshakeRefused(ConnectFailed):
+    """The server answered the WebSocket handshake with an HTTP status.
+
+    `status` is that status, `body` the first bytes of what it said. 4xx are the
+    caller's to mend and never worth a second try, save 408, 425 and 429.
+    """
+
+    def __init__(self, status: int, body: str, advice: str = "") -> None:
+        self.status = status
+        self.body = body
+        words = f": {body}" if body else ""
+        super().__init__(f"the server refused the connection with HTTP {status}{words}{advice}")
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]  # an instance knows better here
+        """Whether trying again can help."""
+        return self.status >= 500 or self.status in (408, 425, 429)
+
+
+class SessionRefused(ConnectFailed):
+    """The handshake succeeded, but the server refused the session in its first event.
+
+    A bad key, an unknown model or a stale header still upgrades with HTTP 101; then one
+    `error` and a close follow at once (close codes 3000 and 4000 on OpenAI).
+    `code` is the error's code, `close_code` the WebSocket's.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, *, code: str | None = None, close_code: int | None = None
+    ) -> None:
+        self.code = code
+        self.close_code = close_code
+        named = f"{code}: " if code else ""
+        tail = f" (close code {close_code})" if close_code is not None else ""
+        super().__init__(f"the server refused the session: {named}{message}{tail}")
+
+
+class ConnectionLost(ConnectionFailed):
+    """An open connection broke or was closed by the server.
+
+    `close_code` is None where it dropped without a close frame. `uncertain` is True
+    for a call whose request was written but never answered: the server may have acted.
+    """
+
+    def __init__(
+        self, message: str, *, close_code: int | None = None, uncertain: bool = False
+    ) -> None:
+        self.close_code = close_code
+        self.uncertain = uncertain
+        super().__init__(message)
+
+
+class ClientClosed(ConnectionFailed):
+    """The client was closed by its owner: `aclose()` or the end of its block."""
+
+    retryable: ClassVar[bool] = False
