@@ -22,6 +22,7 @@ __all__ = [
     "InvalidEvent",
     "Maybe",
     "Opt",
+    "Tagged",
     "UnknownEvent",
     "UnknownVariant",
     "UnsetType",
@@ -33,12 +34,16 @@ _T = TypeVar("_T")
 Opt: TypeAlias = _T | UnsetType
 """A field that may be left out, but is never null."""
 
-Maybe: TypeAlias = _T | None | UnsetType
+Maybe: TypeAlias = _T | UnsetType | None
 """A field that may be left out or be null, which are not the same."""
 
 
-class Wire(msgspec.Struct, frozen=True, kw_only=True):
+class Wire(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """A frozen value with the wire's own field names; unknown keys are ignored."""
+
+
+class Tagged(Wire, frozen=True, kw_only=True, tag_field="type"):
+    """A value whose shape its `type` decides, so that the class says it and no field does."""
 
     @property
     def type(self) -> str:
@@ -46,8 +51,11 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
         return str(self.__struct_config__.tag)
 
 
-class UnknownVariant(Wire, frozen=True, tag_field="type", tag="realtime_client.unknown"):
-    """A part of an event whose `type` we do not know, kept whole in `raw`."""
+class UnknownVariant(Tagged, frozen=True, kw_only=True, tag="realtime_client.unknown"):
+    """A part of an event whose `type` we do not know, kept whole in `raw`.
+
+    From a server it also stands for a part of a known `type` that does not fit its struct.
+    """
 
     raw: dict[str, Any]
 
