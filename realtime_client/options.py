@@ -1,0 +1,185 @@
+"""From what a person writes to one GA session object.
+
+Configuration has one shape, the session object of the wire, as structs or as plain dicts.
+A handful of its fields are so common that they have keyword shortcuts; the table below is
+the whole of that second vocabulary. A shortcut that was not given is not there, `None` is
+JSON null, and giving the same field twice is an error rather than a race.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypedDict
+
+import msgspec
+
+from realtime_client.codec import client_event_from_dict, encode
+from realtime_client.errors import InvalidClientEvent, InvalidConfig
+from realtime_client.events import (
+    AudioFormat,
+    FunctionTool,
+    McpTool,
+    NoiseReduction,
+    Prompt,
+    Reasoning,
+    RetentionRatio,
+    SemanticVad,
+    ServerVad,
+    SessionConfig,
+    SessionUpdate,
+    ToolChoiceFunction,
+    ToolChoiceMcp,
+    TracingConfig,
+    Transcription,
+    TranscriptionSessionConfig,
+    VoiceId,
+)
+
+__all__ = ["SHORTCUTS", "AnySession", "SessionShortcuts", "plain", "session_from"]
+
+_Dict = Mapping[str, Any]
+AnySession = SessionConfig | TranscriptionSessionConfig
+
+
+class SessionShortcuts(TypedDict, total=False):
+    """The keyword shortcuts of `Client(...)` and their types.
+
+    A bare string stands for an object where the object has one leading field:
+    `turn_detection="semantic_vad"`, `transcription="whisper-1"`,
+    `noise_reduction="near_field"`, `input_format="audio/pcmu"`.
+    """
+
+    instructions: str
+    output_modalities: list[str] | tuple[str, ...]
+    voice: str | VoiceId | _Dict
+    speed: float
+    turn_detection: ServerVad | SemanticVad | _Dict | str | None
+    transcription: Transcription | _Dict | str | None
+    noise_reduction: NoiseReduction | _Dict | str | None
+    input_format: AudioFormat | _Dict | str
+    output_format: AudioFormat | _Dict | str
+    tools: list[FunctionTool | McpTool | _Dict] | tuple[FunctionTool | McpTool | _Dict, ...]
+    tool_choice: str | ToolChoiceFunction | ToolChoiceMcp | _Dict | None
+    max_output_tokens: int | Literal["inf"]
+    tracing: str | TracingConfig | _Dict | None
+    truncation: str | RetentionRatio | _Dict
+    reasoning: Reasoning | _Dict
+    parallel_tool_calls: bool
+    prompt: Prompt | _Dict | None
+    include: list[str] | tuple[str, ...] | None
+
+
+SHORTCUTS: Mapping[str, tuple[tuple[str, ...], str | None]] = {
+    # name:            (path in the session object,           field a bare string stands for)
+    "instructions": (("instructions",), None),
+    "output_modalities": (("output_modalities",), None),
+    "voice": (("audio", "output", "voice"), None),
+    "speed": (("audio", "output", "speed"), None),
+    "turn_detection": (("audio", "input", "turn_detection"), "type"),
+    "transcription": (("audio", "input", "transcription"), "model"),
+    "noise_reduction": (("audio", "input", "noise_reduction"), "type"),
+    "input_format": (("audio", "input", "format"), "type"),
+    "output_format": (("audio", "output", "format"), "type"),
+    "tools": (("tools",), None),
+    "tool_choice": (("tool_choice",), None),
+    "max_output_tokens": (("max_output_tokens",), None),
+    "tracing": (("tracing",), None),
+    "truncation": (("truncation",), None),
+    "reasoning": (("reasoning",), None),
+    "parallel_tool_calls": (("parallel_tool_calls",), None),
+    "prompt": (("prompt",), None),
+    "include": (("include",), None),
+}
+
+
+def session_from(
+    session: AnySession | _Dict | None, shortcuts: Mapping[str, Any]
+) -> AnySession | None:
+    """One session object out of a struct or dict and keyword shortcuts.
+
+    Returns None where nothing at all was given. The result shares no mutable value with
+    the arguments, so nobody can change it afterwards.
+
+    Raises:
+        InvalidConfig: An unknown name, a value that does not fit, or a field given twice.
+    """
+    tree = plain(session) if session is not None else {}
+    for name, value in shortcuts.items():
+        if name not in SHORTCUTS:
+            raise InvalidConfig(
+                f"unknown session option {name!r}; the shortcuts are {', '.join(SHORTCUTS)}; "
+                "everything else goes into session={...} in the wire's own shape"
+            )
+        path, bare = SHORTCUTS[name]
+        if bare is not None and isinstance(value, str):
+            value = {bare: value}
+        _put(tree, path, plain(value), name)
+    if not tree:
+        return None
+    tree.setdefault("type", "realtime")
+    return _checked(tree)
+
+
+def plain(value: Any) -> Any:
+    """A deep copy of structs and plain values, as JSON would have it."""
+    try:
+        return msgspec.json.decode(encode(value) if _is_object(value) else _json(value))
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise InvalidConfig(f"{value!r} cannot be a session value: {error}") from None
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, (msgspec.Struct, dict))
+
+
+def _json(value: Any) -> bytes:
+    if isinstance(value, (list, tuple)):
+        value = [plain(element) for element in value]
+    return msgspec.json.encode(value)
+
+
+def _put(tree: dict[str, Any], path: tuple[str, ...], value: Any, name: str) -> None:
+    """Set one leaf, making the objects on the way to it."""
+    *way, leaf = path
+    for key in way:
+        tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):
+            raise InvalidConfig(f"{name}=... needs {'.'.join(way)} to be an object")
+    if leaf in tree:
+        raise InvalidConfig(
+            f"{'.'.join(path)} is given twice: by session= and by {name}=; keep one of them"
+        )
+    tree[leaf] = value
+
+
+def _checked(tree: dict[str, Any]) -> AnySession:
+    """The tree as a frozen struct, with nothing lost on the way."""
+    try:
+        event = client_event_from_dict({"type": "session.update", "session": tree})
+    except InvalidClientEvent as error:
+        raise InvalidConfig(str(error)) from None
+    session = event.session if isinstance(event, SessionUpdate) else None
+    if not isinstance(session, (SessionConfig, TranscriptionSessionConfig)):
+        raise InvalidConfig(
+            f"session.type is {tree['type']!r}; it must be 'realtime' or 'transcription'"
+        )
+    for path in _lost(tree, msgspec.json.decode(encode(session))):
+        raise InvalidConfig(
+            f"the session object has no field {path}; a field newer than this release can be "
+            "sent as it is with `await client.send({'type': 'session.update', ...})`"
+        )
+    return session
+
+
+def _lost(given: Any, kept: Any, path: str = "") -> Iterator[str]:
+    """The paths that were given and are not there any more."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        for key, value in given.items():
+            where = f"{path}.{key}" if path else key
+            if key not in kept:
+                yield where
+            else:
+                yield from _lost(value, kept[key], where)
+    elif isinstance(given, list) and isinstance(kept, list):
+        for index, (value, held) in enumerate(zip(given, kept, strict=False)):
+            yield from _lost(value, held, f"{path}[{index}]")

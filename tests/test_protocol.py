@@ -1,0 +1,337 @@
+"""The core, by its four verbs: every request gets exactly one end, and nothing is half done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from realtime_client import events
+from realtime_client.errors import (
+    AcknowledgementTimeout,
+    ClientClosed,
+    ConnectionLost,
+    InvalidClientEvent,
+    ResponseRejected,
+    ServerError,
+    SessionRefused,
+    SessionUpdateRejected,
+    UsageError,
+)
+from realtime_client.outcome import Outcome
+from realtime_client.protocol import Protocol
+from realtime_client.router import METADATA_KEY, Verdict
+from tests import wire
+
+
+def sent(protocol: Protocol) -> list[dict[str, Any]]:
+    return [wire.read(frame.raw) for frame in protocol.data_to_send()]
+
+
+def opened(**options: Any) -> Protocol:
+    protocol = Protocol(nonce="n", now=0.0, **options)
+    protocol.receive(wire.frame("session.created", session=wire.session()), 0.0)
+    assert protocol.is_open
+    return protocol
+
+
+def outcome(protocol: Protocol, data: bytes) -> Outcome:
+    found = protocol.receive(data, 1.0).outcome
+    assert found is not None
+    return found
+
+
+# -- opening --------------------------------------------------------------------------------
+
+
+def test_without_a_configuration_it_is_open_when_the_session_exists() -> None:
+    protocol = Protocol(nonce="n", now=0.0)
+    assert not protocol.is_open
+    end = outcome(protocol, wire.frame("session.created", session=wire.session()))
+    assert (end.event_id, end.error) == (protocol.opening, None)
+    assert protocol.is_open
+    assert sent(protocol) == []
+
+
+def test_with_one_it_is_open_when_the_server_acknowledged_it() -> None:
+    config = events.SessionConfig(instructions="Be brief.")
+    protocol = Protocol(nonce="n", now=0.0, session=config)
+    assert sent(protocol) == []
+    created = protocol.receive(wire.frame("session.created", session=wire.session()), 0.0)
+    assert created.outcome is None
+    assert not protocol.is_open
+    (update,) = sent(protocol)
+    assert update == {
+        "type": "session.update",
+        "event_id": protocol.opening,
+        "session": {"type": "realtime", "instructions": "Be brief."},
+    }
+    end = outcome(protocol, wire.frame("session.updated", session=wire.session()))
+    assert (end.event_id, end.error) == (protocol.opening, None)
+    assert protocol.is_open
+
+
+def test_a_second_session_created_does_not_open_twice() -> None:
+    protocol = opened()
+    again = protocol.receive(wire.frame("session.created", session=wire.session()), 0.0)
+    assert again.outcome is None
+
+
+def test_an_error_as_the_first_word_is_a_refusal_with_the_servers_words() -> None:
+    protocol = Protocol(nonce="n", now=0.0, session=events.SessionConfig(instructions="x"))
+    end = outcome(protocol, wire.error(None, "invalid_api_key", "Incorrect API key provided."))
+    assert end.event_id == protocol.opening
+    assert isinstance(end.error, SessionRefused)
+    assert end.error.code == "invalid_api_key"
+    assert "Incorrect API key provided." in str(end.error)
+    assert not end.error.retryable
+    assert protocol.lost(ConnectionLost("closed")) == []
+
+
+def test_a_rejected_configuration_never_opens() -> None:
+    protocol = Protocol(nonce="n", now=0.0, session=events.SessionConfig(instructions="x"))
+    protocol.receive(wire.frame("session.created", session=wire.session()), 0.0)
+    end = outcome(protocol, wire.error(protocol.opening, "invalid_value", param="session.x"))
+    assert isinstance(end.error, SessionUpdateRejected)
+    assert end.error.param == "session.x"
+
+
+def test_silence_is_over_at_its_deadline_and_not_before() -> None:
+    protocol = Protocol(nonce="n", now=100.0, open_timeout=5.0)
+    assert protocol.next_deadline() == 105.0
+    assert protocol.on_deadline(104.9) == []
+    (end,) = protocol.on_deadline(105.0)
+    assert end.event_id == protocol.opening
+    assert isinstance(end.error, AcknowledgementTimeout)
+    assert protocol.next_deadline() is None
+    assert protocol.on_deadline(200.0) == []
+
+
+def test_an_open_connection_has_no_deadline() -> None:
+    assert opened().next_deadline() is None
+
+
+# -- requests -------------------------------------------------------------------------------
+
+REQUESTS: list[tuple[Any, bytes]] = [
+    (
+        events.SessionUpdate(session=events.SessionConfig(instructions="x")),
+        wire.frame("session.updated", session=wire.session()),
+    ),
+    (
+        events.ConversationItemCreate(item=events.Message(id="i", role="user", content=())),
+        wire.frame("conversation.item.added", item=wire.message("i")),
+    ),
+    (
+        events.ConversationItemDelete(item_id="i"),
+        wire.frame("conversation.item.deleted", item_id="i"),
+    ),
+    (
+        events.ConversationItemRetrieve(item_id="i"),
+        wire.frame("conversation.item.retrieved", item=wire.message("i")),
+    ),
+    (
+        events.ConversationItemTruncate(item_id="i", content_index=0, audio_end_ms=1),
+        wire.frame("conversation.item.truncated", item_id="i", content_index=0, audio_end_ms=1),
+    ),
+    (events.InputAudioBufferCommit(), wire.frame("input_audio_buffer.committed", item_id="i")),
+    (events.InputAudioBufferClear(), wire.frame("input_audio_buffer.cleared")),
+    (events.ResponseCreate(), wire.created("resp_1", {METADATA_KEY: "n-1"})),
+]
+
+
+@pytest.mark.parametrize(("command", "answer"), REQUESTS)
+def test_a_request_is_answered_once(command: Any, answer: bytes) -> None:
+    protocol = opened()
+    event_id = protocol.send(command)
+    (raw,) = sent(protocol)
+    assert raw["event_id"] == event_id
+    end = outcome(protocol, answer)
+    assert (end.event_id, end.error) == (event_id, None)
+    assert protocol.receive(answer, 2.0).outcome is None
+    assert protocol.lost(ConnectionLost("gone")) == []
+
+
+@pytest.mark.parametrize(("command", "answer"), REQUESTS)
+def test_a_request_is_refused_by_its_event_id_and_no_other(command: Any, answer: bytes) -> None:
+    protocol = opened()
+    event_id = protocol.send(command)
+    assert protocol.receive(wire.error("event_other", "x"), 1.0).outcome is None
+    assert protocol.receive(wire.error(None, "x"), 1.0).outcome is None
+    end = outcome(protocol, wire.error(event_id, "some_code", "words", param="p"))
+    assert end.event_id == event_id
+    assert isinstance(end.error, ServerError)
+    assert (end.error.code, end.error.message, end.error.param) == ("some_code", "words", "p")
+    late = protocol.receive(answer, 1.0)
+    assert late.outcome is None
+    assert protocol.lost(ConnectionLost("gone")) == []
+
+
+@pytest.mark.parametrize(("command", "answer"), REQUESTS)
+def test_a_lost_connection_ends_it_and_says_whether_it_was_written(
+    command: Any, answer: bytes
+) -> None:
+    for write in (True, False):
+        protocol = opened()
+        event_id = protocol.send(command)
+        if write:
+            sent(protocol)
+        (end,) = protocol.lost(ConnectionLost("gone", close_code=1011))
+        assert end.event_id == event_id
+        assert isinstance(end.error, ConnectionLost)
+        assert (end.error.uncertain, end.error.close_code) == (write, 1011)
+        assert protocol.lost(ConnectionLost("again")) == []
+
+
+def test_an_update_that_waits_for_its_turn_is_certain_not_to_have_gone_out() -> None:
+    protocol = opened()
+    update = events.SessionUpdate(session=events.SessionConfig(instructions="x"))
+    first, second = protocol.send(update), protocol.send(update)
+    assert len(sent(protocol)) == 1
+    ends = {end.event_id: end.error for end in protocol.lost(ConnectionLost("gone"))}
+    assert {event_id: getattr(error, "uncertain", None) for event_id, error in ends.items()} == {
+        first: True,
+        second: False,
+    }
+
+
+def test_a_clean_close_is_not_a_loss() -> None:
+    protocol = opened()
+    protocol.send(events.InputAudioBufferCommit())
+    (end,) = protocol.lost(ClientClosed("closed"))
+    assert isinstance(end.error, ClientClosed)
+
+
+def test_the_next_update_goes_out_when_the_first_is_refused() -> None:
+    protocol = opened()
+    for words in ("1", "2"):
+        protocol.send(events.SessionUpdate(session=events.SessionConfig(instructions=words)))
+    (first,) = sent(protocol)
+    protocol.receive(wire.error(first["event_id"], "invalid_value"), 1.0)
+    (second,) = sent(protocol)
+    assert second["session"]["instructions"] == "2"
+
+
+def test_a_create_that_is_given_up_is_cancelled_by_id_when_it_comes() -> None:
+    protocol = opened()
+    event_id = protocol.send(events.ResponseCreate())
+    assert event_id is not None
+    (create,) = sent(protocol)
+    protocol.give_up(event_id)
+    assert sent(protocol) == []
+    late = protocol.receive(wire.created("resp_1", create["response"]["metadata"]), 60.0)
+    assert (late.verdict, late.outcome) == (Verdict.DISCARDED, None)
+    assert sent(protocol) == [{"type": "response.cancel", "response_id": "resp_1"}]
+
+
+def test_a_refused_create_is_told_at_once() -> None:
+    protocol = opened()
+    event_id = protocol.send(events.ResponseCreate())
+    end = outcome(protocol, wire.error(event_id, "conversation_already_has_active_response"))
+    assert isinstance(end.error, ResponseRejected)
+
+
+def test_the_vads_commit_answers_nobody() -> None:
+    protocol = opened()
+    assert protocol.receive(REQUESTS[5][1], 1.0).outcome is None
+
+
+# -- dicts ----------------------------------------------------------------------------------
+
+
+def test_a_dict_goes_out_with_every_field_it_has_and_the_ids_it_needs() -> None:
+    protocol = opened()
+    protocol.send({"type": "response.create", "response": {"brand_new": 1}, "also_new": None})
+    (create,) = sent(protocol)
+    assert create["response"] == {"brand_new": 1, "metadata": {METADATA_KEY: "n-1"}}
+    assert create["also_new"] is None
+    protocol.send({"type": "session.update", "session": {"type": "realtime", "new": [1]}})
+    (update,) = sent(protocol)
+    assert update["session"] == {"type": "realtime", "new": [1]}
+    command = {"type": "conversation.item.create", "item": wire.message("", role="user")}
+    del command["item"]["id"]
+    event_id = protocol.send(command)
+    (create,) = sent(protocol)
+    assert "id" not in command["item"]
+    added = wire.frame("conversation.item.added", item=wire.message(create["item"]["id"]))
+    assert outcome(protocol, added).event_id == event_id
+
+
+def test_an_event_id_of_the_callers_own_is_kept() -> None:
+    protocol = opened()
+    assert protocol.send({"type": "input_audio_buffer.commit", "event_id": "mine"}) == "mine"
+    assert protocol.send(events.InputAudioBufferClear(event_id="mine too")) == "mine too"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"type": 3},
+        {"type": "conversation.item.delete"},
+        {"type": "session.update", "session": {"type": "realtime", "instructions": 3}},
+        {"type": "session.update", "session": {"type": "something"}},
+    ],
+)
+def test_a_dict_that_does_not_fit_queues_nothing(wrong: dict[str, Any]) -> None:
+    protocol = opened()
+    with pytest.raises(InvalidClientEvent):
+        protocol.send(wrong)
+    assert sent(protocol) == []
+    assert protocol.lost(ConnectionLost("gone")) == []
+
+
+def test_a_command_that_cannot_be_queues_nothing() -> None:
+    protocol = opened()
+    metadata = {str(number): "" for number in range(16)}
+    params = events.ResponseCreateParams(metadata=metadata)
+    with pytest.raises(UsageError):
+        protocol.send(events.ResponseCreate(response=params))
+    assert (sent(protocol), protocol.outbox_bytes) == ([], 0)
+    assert protocol.lost(ConnectionLost("gone")) == []
+
+
+def test_an_event_of_another_kind_of_server_passes_through() -> None:
+    protocol = opened()
+    assert protocol.send({"type": "heartbeat", "n": 1}) is None
+    assert sent(protocol) == [{"type": "heartbeat", "n": 1}]
+
+
+# -- frames in ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", '{"type":"new"}', "\ud800", b"null"])
+def test_no_frame_raises(data: bytes | str) -> None:
+    protocol = opened()
+    happened = protocol.receive(data, 1.0)
+    assert isinstance(happened.event, (events.UnknownEvent, events.InvalidEvent))
+    assert isinstance(happened.raw, bytes)
+    assert (happened.verdict, happened.outcome) == (Verdict.SESSION, None)
+
+
+def test_an_error_that_is_a_plain_string_is_survived() -> None:
+    protocol = opened()
+    assert protocol.receive(wire.frame("error", error="overloaded"), 1.0).outcome is None
+
+
+def test_audio_is_counted_while_its_message_lasts() -> None:
+    protocol = opened()
+    protocol.receive(wire.created("resp_1"), 1.0)
+    item = {"response_id": "resp_1", "output_index": 0, "item": wire.message("m")}
+    protocol.receive(wire.frame("response.output_item.added", **item), 1.0)
+    delta = {"item_id": "m", "output_index": 0, "content_index": 0, "delta": "AAAAAAAA"}
+    for response_id in ("resp_1", "resp_1", "resp_2"):
+        protocol.receive(
+            wire.frame("response.output_audio.delta", response_id=response_id, **delta), 1.0
+        )
+    assert protocol.playback.received("m") == 12
+    protocol.receive(wire.frame("response.output_item.done", **item), 1.0)
+    assert protocol.playback.received("m") == 0
+
+
+def test_the_outbox_knows_its_size() -> None:
+    protocol = opened()
+    protocol.send(events.InputAudioBufferAppend(audio=bytes(4800)))
+    assert protocol.outbox_bytes > 6400
+    sent(protocol)
+    assert protocol.outbox_bytes == 0
