@@ -127,14 +127,12 @@ class ResponseFailed(ServerError):
 
 
 class SlowConsumer(RealtimeError):
-    """One stream was not read while it grew past its bound. `bound` is in bytes."""
+    """One stream was not read while it grew past its `bound`, which counts `unit`s."""
 
-    def __init__(self, what: str, bound: int) -> None:
+    def __init__(self, what: str, bound: int, unit: str = "bytes") -> None:
         self.bound = bound
-        super().__init__(
-            f"{what} was not read and grew past {bound:,} bytes; "
-            "read it, or leave it alone and use done()"
-        )
+        self.unit = unit
+        super().__init__(f"{what} was not read and grew past {bound:,} {unit}")
 
 
 class AcknowledgementTimeout(RealtimeError):

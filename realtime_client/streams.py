@@ -1,0 +1,179 @@
+"""Two small streams between the reader task and the people who consume.
+
+The reader must never wait, so `push` is synchronous and both streams are a list with a bell:
+whoever finds nothing waits for the bell, and one ring wakes everybody. `Kept` keeps what
+came, and every reader starts at the beginning: texts and outputs, which are small. `Once`
+hands each element out once and is bounded in bytes: audio, which is not. A stream ends
+exactly once, cleanly or with an error, and the error comes after everything that came
+before it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import anyio
+
+from realtime_client.errors import SlowConsumer
+
+__all__ = ["Bell", "Kept", "Once", "Reader"]
+
+T = TypeVar("T")
+
+
+class Bell:
+    """Wakes everybody who waits; an `anyio.Event` is made only when somebody does."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event: anyio.Event | None = None
+
+    def ring(self) -> None:
+        """Wake everybody who waits now; who comes later waits for the next ring."""
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    async def wait(self) -> None:
+        """Wait for the next ring."""
+        if self._event is None:
+            self._event = anyio.Event()
+        await self._event.wait()
+
+
+class _Stream(Generic[T]):
+    __slots__ = ("_bell", "_error", "ended")
+
+    def __init__(self) -> None:
+        self._bell = Bell()
+        self._error: BaseException | None = None
+        self.ended = False
+
+    def end(self, error: BaseException | None = None) -> None:
+        """No more elements; the first end counts."""
+        if not self.ended:
+            self.ended = True
+            self._error = error
+            self._bell.ring()
+
+    def _finish(self) -> None:
+        """Raise what an ended stream ends with."""
+        if self._error is not None:
+            raise self._error
+        raise StopAsyncIteration
+
+
+class Kept(_Stream[T]):
+    """A growing list. Each `async for` reads it from the start."""
+
+    __slots__ = ("items",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.items: list[T] = []
+
+    def push(self, item: T) -> None:
+        """Append, unless the stream has ended."""
+        if not self.ended:
+            self.items.append(item)
+            self._bell.ring()
+
+    def read(self, owner: object = None) -> Reader[T]:
+        """A new reader at the start, which keeps `owner` alive as long as it is read."""
+        return Reader(self, owner)
+
+    def __aiter__(self) -> Reader[T]:
+        return Reader(self, None)
+
+    async def wait_ended(self) -> None:
+        """Wait for the end, and raise the error that it came with."""
+        while not self.ended:
+            await self._bell.wait()
+        if self._error is not None:
+            raise self._error
+
+
+class Reader(Generic[T]):
+    """One reader's place in a `Kept`. Not a generator: a loop can be left at any time."""
+
+    __slots__ = ("_index", "_owner", "_stream")
+
+    def __init__(self, stream: Kept[T], owner: object) -> None:
+        self._stream = stream
+        self._owner = owner
+        self._index = 0
+
+    def __aiter__(self) -> Reader[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        stream = self._stream
+        while self._index >= len(stream.items):
+            if stream.ended:
+                stream._finish()
+            await stream._bell.wait()
+        item = stream.items[self._index]
+        self._index += 1
+        return item
+
+
+class Once(_Stream[T]):
+    """A queue that hands each element out once, bounded by the sum of their sizes.
+
+    `size` measures an element in `unit`s. Past `bound` of them that nobody has read the
+    stream ends with `SlowConsumer` and lets go of what it held: the reader never waits.
+    """
+
+    __slots__ = ("__weakref__", "_bound", "_items", "_size", "_unit", "_what", "held")
+
+    def __init__(
+        self, what: str, *, bound: int, size: Callable[[T], int], unit: str = "bytes"
+    ) -> None:
+        super().__init__()
+        self._what = what
+        self._bound = bound
+        self._size = size
+        self._unit = unit
+        self._items: deque[T] = deque()
+        self.held = 0
+        """How much waits to be read."""
+
+    def push(self, item: T) -> None:
+        """Append, unless the stream has ended."""
+        if self.ended:
+            return
+        self.held += self._size(item)
+        if self.held > self._bound:
+            self._items.clear()
+            self.held = 0
+            self.end(SlowConsumer(self._what, self._bound, self._unit))
+            return
+        self._items.append(item)
+        self._bell.ring()
+
+    def close(self) -> None:
+        """The consumer is done: nothing more is kept for it."""
+        self._items.clear()
+        self.held = 0
+        self.end()
+
+    def __aiter__(self) -> Once[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._items:
+            if self.ended:
+                self._finish()
+            await self._bell.wait()
+        item = self._items.popleft()
+        self.held -= self._size(item)
+        return item
+
+    def __enter__(self) -> Once[T]:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
