@@ -9,7 +9,7 @@ import wave
 
 import anyio
 
-from realtime_client import Client, Endpoint, Message, OpenAI
+from realtime_client import Client, Endpoint, OpenAI
 from realtime_client.simulator import serve
 
 
@@ -20,9 +20,8 @@ async def ask(endpoint: Endpoint) -> None:
         with wave.open("capital.wav", "wb") as speaker:
             speaker.setparams((1, 2, 24_000, 0, "NONE", ""))
             async for output in response:
-                if isinstance(output, Message):
-                    async for chunk in output.audio:
-                        speaker.writeframes(chunk)
+                async for chunk in output.audio:
+                    speaker.writeframes(chunk)
         print(response.status, response.transcript, response.usage)
 
 

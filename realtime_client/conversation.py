@@ -2,9 +2,10 @@
 
 Order comes from `conversation.item.added` alone. `conversation.item.done` of an item that
 the model made says `previous_item_id: null` although its `.added` named the true
-predecessor, and `.added` can name an item that was deleted a moment ago: it goes to the
-end then. A null there is ambiguous: some servers send it for an item at the start, some for
-one that was appended. It means the end, unless we ourselves asked for `"root"`. Everything is keyed by the item's id. No audio is kept.
+predecessor, and `.added` can name an item that was deleted a moment ago: it goes to the end
+then. A null in `.added` is ambiguous: some servers send it for an item at the start, some
+for one that was appended. It means the end, unless we ourselves asked for `"root"`.
+Everything is keyed by the item's id. No audio is kept.
 
 Creating, deleting, retrieving and truncating are answered by events about the item, so a
 request is found by what it asked for; every item that we create is given its id here.
@@ -30,7 +31,7 @@ from realtime_client.events import (
     ConversationItemTruncate,
     ConversationItemTruncated,
     Item,
-    Message,
+    MessageItem,
 )
 from realtime_client.outcome import Outcome
 
@@ -132,7 +133,7 @@ class Conversation:
         """What the user said in an item is known now; `item.added` had a null there."""
         item_id, index = event.item_id or "", event.content_index or 0
         item = self._items.get(item_id)
-        if isinstance(item, Message) and item.content and 0 <= index < len(item.content):
+        if isinstance(item, MessageItem) and item.content and 0 <= index < len(item.content):
             part = msgspec.structs.replace(item.content[index], transcript=event.transcript)
             content = (*item.content[:index], part, *item.content[index + 1 :])
             self._items[item_id] = msgspec.structs.replace(item, content=content)

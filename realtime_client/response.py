@@ -15,6 +15,7 @@ the deltas said, the rest is streamed; where it contradicts them, it is what `re
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from realtime_client import events
@@ -87,14 +88,24 @@ class AudioStream(Once[bytes]):
 
 
 class Output:
-    """One output of a response. `item` is the server's newest word about it."""
+    """One output of a response. `item` is the server's newest word about it.
 
-    __slots__ = ("_ended", "id", "item", "response")
+    Every output has the three streams, so that a loop over a response need not ask what it
+    has got; those of an output that says nothing, such as a call, end empty.
+    """
+
+    __slots__ = ("_ended", "audio", "id", "item", "response", "text", "transcript")
 
     def __init__(self, response: Response, item_id: str, item: events.Item | None) -> None:
         self.response = response
         self.id = item_id
         self.item = item
+        self.audio = AudioStream(self, f"the audio of {item_id}", response.audio_format)
+        """What it says, as it is generated."""
+        self.transcript = TextStream(self)
+        """The words of the audio."""
+        self.text = TextStream(self)
+        """Written text: what a response with `output_modalities: ["text"]` gives."""
         self._ended: Kept[None] = Kept()
 
     async def done(self) -> events.Item | None:
@@ -108,27 +119,16 @@ class Output:
         return self.item
 
     def _end(self, error: RealtimeError | None) -> None:
+        for stream in (self.transcript, self.text):
+            stream._end(error)
+        self.audio.end(error)
         self._ended.end(error)
 
 
 class Message(Output):
-    """A message of the assistant: what it says, and the words of that."""
+    """A message of the assistant."""
 
-    __slots__ = ("audio", "text", "transcript")
-
-    def __init__(self, response: Response, item_id: str, item: events.Item | None) -> None:
-        super().__init__(response, item_id, item)
-        self.audio = AudioStream(self, f"the audio of {item_id}", response.audio_format)
-        self.transcript = TextStream(self)
-        """The words of the audio."""
-        self.text = TextStream(self)
-        """Written text: what a response with `output_modalities: ["text"]` gives."""
-
-    def _end(self, error: RealtimeError | None) -> None:
-        for stream in (self.transcript, self.text):
-            stream._end(error)
-        self.audio.end(error)
-        super()._end(error)
+    __slots__ = ()
 
 
 class Call(Output):
@@ -213,11 +213,7 @@ class Response:
     @property
     def transcript(self) -> str:
         """The words of all messages so far, spoken or written, one message a line."""
-        said = (
-            output.transcript.so_far + output.text.so_far
-            for output in self._outputs.items
-            if isinstance(output, Message)
-        )
+        said = (output.transcript.so_far + output.text.so_far for output in self._outputs.items)
         return "\n".join(words for words in said if words)
 
     def __aiter__(self) -> Reader[Output]:
@@ -234,10 +230,8 @@ class Response:
         Raises:
             ConnectionLost: The connection broke before the end.
         """
-        try:
+        with suppress(ResponseFailed):  # the status says so; it is the streams that raise
             await self._outputs.wait_ended()
-        except ResponseFailed:
-            pass  # the status says so; it is the streams that raise
         return self.resource
 
     async def cancel(self) -> None:
@@ -284,8 +278,7 @@ class Response:
 
     def _on_audio(self, event: events.ResponseOutputAudioDelta) -> None:
         output = self._by_item.get(event.item_id or "") or self._output(event.item_id, Message)
-        if isinstance(output, Message):
-            output.audio.push(event.delta)
+        output.audio.push(event.delta)
 
     def _on_done(self, event: events.ResponseDone) -> None:
         self.resource = event.response
@@ -293,26 +286,25 @@ class Response:
 
 
 class AllAudio:
-    """The audio of a whole response: every message's, in their order."""
+    """The audio of a whole response: every output's, in their order."""
 
-    __slots__ = ("_message", "_outputs")
+    __slots__ = ("_output", "_outputs")
 
     def __init__(self, response: Response) -> None:
         self._outputs = aiter(response)
-        self._message: Message | None = None
+        self._output: Output | None = None
 
     def __aiter__(self) -> AllAudio:
         return self
 
     async def __anext__(self) -> bytes:
         while True:
-            if self._message is not None:
-                try:
-                    return await anext(self._message.audio)
-                except StopAsyncIteration:
-                    self._message = None
-            output = await anext(self._outputs)
-            self._message = output if isinstance(output, Message) else None
+            if self._output is None:
+                self._output = await anext(self._outputs)
+            try:
+                return await anext(self._output.audio)
+            except StopAsyncIteration:
+                self._output = None
 
 
 def _text(value: object, name: str) -> str | None:
@@ -324,9 +316,9 @@ def _delta(kind: type[Output], stream: str) -> Callable[[Response, Any], None]:
     """A handler that appends to one text stream of an output."""
 
     def deliver(response: Response, event: Any) -> None:
-        output = response._output(event.item_id, kind)
-        if isinstance(output, kind):
-            getattr(output, stream)._push(_index(event), event.delta)
+        text: TextStream | None = getattr(response._output(event.item_id, kind), stream, None)
+        if text is not None:
+            text._push(_index(event), event.delta)
 
     return deliver
 
@@ -335,9 +327,9 @@ def _settled(kind: type[Output], stream: str, field: str) -> Callable[[Response,
     """A handler for the `*.done` that has the last word on a text."""
 
     def deliver(response: Response, event: Any) -> None:
-        output = response._output(event.item_id, kind)
-        if isinstance(output, kind):
-            getattr(output, stream)._settle(_index(event), getattr(event, field))
+        text: TextStream | None = getattr(response._output(event.item_id, kind), stream, None)
+        if text is not None:
+            text._settle(_index(event), getattr(event, field))
 
     return deliver
 
@@ -359,8 +351,8 @@ def _failure(resource: events.ResponseResource) -> ResponseFailed:
 
 
 _KINDS: Final[Mapping[type, type[Output]]] = {
-    events.Message: Message,
-    events.FunctionCall: Call,
+    events.MessageItem: Message,
+    events.FunctionCallItem: Call,
 }
 
 _DELIVERY: Final[Mapping[type, Callable[[Response, Any], Any]]] = {

@@ -51,7 +51,7 @@ _CLASS_WORDS: dict[tuple[str, str], Any] = {
     ("ResponseContentPartAdded", "part"): ContentPart(type="audio", transcript=""),
     ("ResponseContentPartDone", "part"): ContentPart(type="text", text="done"),
     ("Conversation", "object"): "realtime.conversation",
-    ("McpApprovalResponse", "reason"): "because",
+    ("McpApprovalResponseItem", "reason"): "because",
     ("McpCallError", "type"): "http_error",
     ("NoiseReduction", "type"): "far_field",
     ("RateLimit", "name"): "tokens",

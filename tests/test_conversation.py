@@ -117,7 +117,7 @@ def test_deleting_and_deleting_what_is_not_there() -> None:
     ],
 )
 def test_each_request_is_answered_by_its_own_event_only(command: Any, answer: bytes) -> None:
-    handlers = {
+    handlers: dict[type, Any] = {
         events.ConversationItemAdded: Conversation.on_added,
         events.ConversationItemDeleted: Conversation.on_deleted,
         events.ConversationItemRetrieved: Conversation.on_retrieved,
@@ -125,7 +125,7 @@ def test_each_request_is_answered_by_its_own_event_only(command: Any, answer: by
     }
     event: Any = decode(answer)
     other: Any = decode(answer.replace(b'"x"', b'"y"'))
-    handle: Any = handlers[type(event)]
+    handle = handlers[type(event)]
     mirror = Conversation()
     assert handle(mirror, event) is None
     mirror.ask(command, "event_1")

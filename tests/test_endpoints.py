@@ -73,7 +73,7 @@ def test_and_to_no_other(scheme: str, host: str) -> None:
     Endpoint(f"{scheme}://{host}/r")
     for secret in ({"api_key": KEY}, {"headers": {"api-key": KEY}}):
         with pytest.raises(UsageError, match="wss://") as caught:
-            Endpoint(f"{scheme}://{host}/r", **secret)  # type: ignore[arg-type]  # one of two
+            Endpoint(f"{scheme}://{host}/r", **secret)
         assert KEY not in str(caught.value)
 
 

@@ -13,7 +13,7 @@ from realtime_client.events import (
     UNSET,
     ContentPart,
     InvalidEvent,
-    Message,
+    MessageItem,
     SessionUpdate,
     Surface,
     Tagged,
@@ -160,7 +160,9 @@ def test_a_new_struct_says_nothing_by_itself(cls: type[Wire]) -> None:
 def test_messages_have_the_part_type_that_their_role_needs(
     make: Any, role: str, part_type: str
 ) -> None:
-    assert make("hello") == Message(role=role, content=(ContentPart(type=part_type, text="hello"),))
+    assert make("hello") == MessageItem(
+        role=role, content=(ContentPart(type=part_type, text="hello"),)
+    )
 
 
 def test_unknown_values_know_their_type() -> None:

@@ -57,9 +57,9 @@ NESTED: dict[type[Wire], str] = {
     events.Conversation: "conversation_created_event.Conversation",
     events.ErrorDetails: "realtime_error.RealtimeError"
     " conversation_item_input_audio_transcription_failed_event.Error",
-    events.FunctionCall: "realtime_conversation_item_function_call"
+    events.FunctionCallItem: "realtime_conversation_item_function_call"
     ".RealtimeConversationItemFunctionCall",
-    events.FunctionCallOutput: "realtime_conversation_item_function_call_output"
+    events.FunctionCallOutputItem: "realtime_conversation_item_function_call_output"
     ".RealtimeConversationItemFunctionCallOutput",
     events.FunctionTool: "realtime_function_tool.RealtimeFunctionTool",
     events.InputTokenDetails: "realtime_response_usage_input_token_details"
@@ -67,13 +67,13 @@ NESTED: dict[type[Wire], str] = {
     events.ItemReference: "response_item_reference.ResponseItemReference",
     events.LogProb: "log_prob_properties.LogProbProperties",
     events.McpApprovalFilter: "realtime_tools_config_union.McpRequireApprovalMcpToolApprovalFilter",
-    events.McpApprovalRequest: "realtime_mcp_approval_request.RealtimeMcpApprovalRequest",
-    events.McpApprovalResponse: "realtime_mcp_approval_response.RealtimeMcpApprovalResponse",
-    events.McpCall: "realtime_mcp_tool_call.RealtimeMcpToolCall",
+    events.McpApprovalRequestItem: "realtime_mcp_approval_request.RealtimeMcpApprovalRequest",
+    events.McpApprovalResponseItem: "realtime_mcp_approval_response.RealtimeMcpApprovalResponse",
+    events.McpCallItem: "realtime_mcp_tool_call.RealtimeMcpToolCall",
     events.McpCallError: "realtime_mcp_protocol_error.RealtimeMcpProtocolError"
     " realtime_mcp_tool_execution_error.RealtimeMcpToolExecutionError"
     " realtime_mcphttp_error.RealtimeMcphttpError",
-    events.McpListTools: "realtime_mcp_list_tools.RealtimeMcpListTools",
+    events.McpListToolsItem: "realtime_mcp_list_tools.RealtimeMcpListTools",
     events.McpTool: "realtime_tools_config_union.Mcp"
     " realtime_response_create_mcp_tool.RealtimeResponseCreateMcpTool"
     " realtime_session_create_response.ToolMcpTool",
@@ -81,7 +81,8 @@ NESTED: dict[type[Wire], str] = {
     " realtime_tools_config_union.McpRequireApprovalMcpToolApprovalFilterAlways"
     " realtime_tools_config_union.McpRequireApprovalMcpToolApprovalFilterNever",
     events.McpToolInfo: "realtime_mcp_list_tools.Tool",
-    events.Message: "realtime_conversation_item_user_message.RealtimeConversationItemUserMessage"
+    events.MessageItem: "realtime_conversation_item_user_message"
+    ".RealtimeConversationItemUserMessage"
     " realtime_conversation_item_assistant_message.RealtimeConversationItemAssistantMessage"
     " realtime_conversation_item_system_message.RealtimeConversationItemSystemMessage",
     events.NoiseReduction: "realtime_audio_config_input.NoiseReduction"

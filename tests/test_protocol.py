@@ -46,10 +46,10 @@ def outcome(protocol: Protocol, data: bytes) -> Outcome:
 
 def test_without_a_configuration_it_is_open_when_the_session_exists() -> None:
     protocol = Protocol(nonce="n", now=0.0)
-    assert not protocol.is_open
+    before = protocol.is_open
     end = outcome(protocol, wire.frame("session.created", session=wire.session()))
     assert (end.event_id, end.error) == (protocol.opening, None)
-    assert protocol.is_open
+    assert (before, protocol.is_open) == (False, True)
     assert sent(protocol) == []
 
 
@@ -59,7 +59,7 @@ def test_with_one_it_is_open_when_the_server_acknowledged_it() -> None:
     assert sent(protocol) == []
     created = protocol.receive(wire.frame("session.created", session=wire.session()), 0.0)
     assert created.outcome is None
-    assert not protocol.is_open
+    before = protocol.is_open
     (update,) = sent(protocol)
     assert update == {
         "type": "session.update",
@@ -68,7 +68,7 @@ def test_with_one_it_is_open_when_the_server_acknowledged_it() -> None:
     }
     end = outcome(protocol, wire.frame("session.updated", session=wire.session()))
     assert (end.event_id, end.error) == (protocol.opening, None)
-    assert protocol.is_open
+    assert (before, protocol.is_open) == (False, True)
 
 
 def test_a_second_session_created_does_not_open_twice() -> None:
@@ -119,7 +119,7 @@ REQUESTS: list[tuple[Any, bytes]] = [
         wire.frame("session.updated", session=wire.session()),
     ),
     (
-        events.ConversationItemCreate(item=events.Message(id="i", role="user", content=())),
+        events.ConversationItemCreate(item=events.MessageItem(id="i", role="user", content=())),
         wire.frame("conversation.item.added", item=wire.message("i")),
     ),
     (
@@ -248,11 +248,11 @@ def test_a_dict_goes_out_with_every_field_it_has_and_the_ids_it_needs() -> None:
     protocol.send({"type": "session.update", "session": {"type": "realtime", "new": [1]}})
     (update,) = sent(protocol)
     assert update["session"] == {"type": "realtime", "new": [1]}
-    command = {"type": "conversation.item.create", "item": wire.message("", role="user")}
-    del command["item"]["id"]
+    item = {"type": "message", "role": "user", "content": []}
+    command: dict[str, Any] = {"type": "conversation.item.create", "item": item}
     event_id = protocol.send(command)
     (create,) = sent(protocol)
-    assert "id" not in command["item"]
+    assert "id" not in item
     added = wire.frame("conversation.item.added", item=wire.message(create["item"]["id"]))
     assert outcome(protocol, added).event_id == event_id
 

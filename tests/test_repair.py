@@ -17,7 +17,7 @@ from realtime_client.events import (
     ErrorEvent,
     InputAudioBufferSpeechStarted,
     InvalidEvent,
-    Message,
+    MessageItem,
     ServerVad,
     SessionConfig,
     SessionCreated,
@@ -47,7 +47,7 @@ def test_a_missing_session_type_is_a_conversation() -> None:
 
 def test_message_without_content_and_error_as_a_string() -> None:
     added = decode(b'{"type":"conversation.item.added","item":{"type":"message","role":"user"}}')
-    assert added == ConversationItemAdded(item=Message(role="user"))
+    assert added == ConversationItemAdded(item=MessageItem(role="user"))
     assert decode(b'{"type":"error","error":"overloaded"}') == ErrorEvent(error="overloaded")
 
 

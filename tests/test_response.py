@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -222,14 +223,15 @@ async def test_a_loss_ends_everything_once() -> None:
 
 
 async def test_whatever_is_held_holds_its_response_and_nothing_else_does() -> None:
-    for hold in (
+    holds: list[Callable[[Any], object]] = [
         lambda response: aiter(response),
         lambda response: response.audio,
         lambda response: response._outputs.items[0],
         lambda response: response._outputs.items[0].audio,
         lambda response: response._outputs.items[0].transcript,
         lambda response: aiter(response._outputs.items[0].text),
-    ):
+    ]
+    for hold in holds:
         response = begun()
         add(response, wire.message("m"))
         alive = weakref.ref(response)

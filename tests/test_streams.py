@@ -51,10 +51,10 @@ async def test_an_error_comes_after_what_came(make: Any) -> None:
     stream = make()
     stream.push(b"1")
     stream.end(ConnectionLost("gone"))
-    read = []
+    read, reader = [], aiter(stream)
     with pytest.raises(ConnectionLost, match="gone"):
-        async for element in stream:
-            read.append(element)
+        while True:
+            read.append(await anext(reader))
     assert read == [b"1"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 import anyio
@@ -54,9 +54,9 @@ async def http(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
         tasks.cancel_scope.cancel()
 
 
-def reply(status: str, body: bytes = b"", **headers: str) -> bytes:
+def reply(status: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
@@ -127,7 +127,7 @@ async def test_an_http_refusal_carries_the_servers_words(status: str, retryable:
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed_with_any_credential(code: int) -> None:
     async with http(reply("200 OK")) as (elsewhere, visits):
-        redirect = reply(f"{code} Elsewhere", Location=elsewhere)
+        redirect = reply(f"{code} Elsewhere", headers={"Location": elsewhere})
         async with http(redirect) as (url, requests):
             with pytest.raises(HandshakeRefused, match="redirects are not followed") as caught:
                 await attempt(url)
@@ -152,7 +152,7 @@ async def test_an_error_never_shows_the_query() -> None:
 
 async def test_no_credential_is_ever_logged(caplog: pytest.LogCaptureFixture) -> None:
     headers = {**HEADERS, "X-Gateway-Token": KEY, "Cookie": f"session={KEY}"}
-    async with http(reply("403 Forbidden", **{"Set-Cookie": f"s={KEY}"})) as (url, requests):
+    async with http(reply("403 Forbidden", headers={"Set-Cookie": f"s={KEY}"})) as (url, requests):
         with (
             caplog.at_level(logging.DEBUG, logger="realtime_client.transport"),
             pytest.raises(HandshakeRefused),

@@ -29,7 +29,7 @@ def error(event_id: str | None, code: str, message: str = "no", **fields: Any) -
 
 
 def created(response_id: str, metadata: dict[str, str] | None = None) -> bytes:
-    response = {"id": response_id, "status": "in_progress", "output": [], "metadata": metadata}
+    response: dict[str, Any] = {"id": response_id, "status": "in_progress", "metadata": metadata}
     return frame("response.created", response=response)
 
 

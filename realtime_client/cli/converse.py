@@ -19,7 +19,7 @@ import click
 import numpy as np
 import soundfile
 
-from realtime_client import Client, Endpoint, Frame, Message, Response, events
+from realtime_client import Client, Endpoint, Frame, Response, events
 from realtime_client.audio import WireFormat
 from realtime_client.cli import EXIT_INTERRUPTED, Mistake
 from realtime_client.errors import RealtimeError
@@ -185,8 +185,6 @@ class _Conversation:
         first: float | None = None
         stopped_at = self._stopped_at
         async for output in response:
-            if not isinstance(output, Message):
-                continue
             audio_format = output.audio.format
             wire = WireFormat.from_wire(audio_format) if audio_format else WireFormat()
             self._rate = wire.rate

@@ -17,17 +17,17 @@ from realtime_client.events.base import UNSET, Maybe, Tagged, UnknownVariant, Wi
 
 __all__ = [
     "ContentPart",
-    "FunctionCall",
-    "FunctionCallOutput",
+    "FunctionCallItem",
+    "FunctionCallOutputItem",
     "Item",
     "ItemReference",
-    "McpApprovalRequest",
-    "McpApprovalResponse",
-    "McpCall",
+    "McpApprovalRequestItem",
+    "McpApprovalResponseItem",
     "McpCallError",
-    "McpListTools",
+    "McpCallItem",
+    "McpListToolsItem",
     "McpToolInfo",
-    "Message",
+    "MessageItem",
     "assistant_message",
     "system_message",
     "user_message",
@@ -58,7 +58,7 @@ class ContentPart(Wire, frozen=True, kw_only=True):
     format: Maybe[str] = UNSET
 
 
-class Message(Tagged, frozen=True, kw_only=True, tag="message"):
+class MessageItem(Tagged, frozen=True, kw_only=True, tag="message"):
     """Something said by the `user`, the `assistant` or the `system` (`role`).
 
     `status` is `in_progress`, `completed` or `incomplete`; `object` is `realtime.item`
@@ -73,7 +73,7 @@ class Message(Tagged, frozen=True, kw_only=True, tag="message"):
     content: Maybe[tuple[ContentPart, ...]] = UNSET
 
 
-class FunctionCall(Tagged, frozen=True, kw_only=True, tag="function_call"):
+class FunctionCallItem(Tagged, frozen=True, kw_only=True, tag="function_call"):
     """The model calls a function; `arguments` is JSON text, empty or cut short until `done`.
 
     Dispatch it only when its status is `completed`: a cancelled response delivers calls
@@ -88,7 +88,7 @@ class FunctionCall(Tagged, frozen=True, kw_only=True, tag="function_call"):
     arguments: Maybe[str] = UNSET
 
 
-class FunctionCallOutput(Tagged, frozen=True, kw_only=True, tag="function_call_output"):
+class FunctionCallOutputItem(Tagged, frozen=True, kw_only=True, tag="function_call_output"):
     """What a function returned, as free text; `call_id` names the call it answers.
 
     The server echoes it without `status` (seen on the wire).
@@ -110,7 +110,7 @@ class McpToolInfo(Wire, frozen=True, kw_only=True):
     annotations: Maybe[Any] = UNSET
 
 
-class McpListTools(Tagged, frozen=True, kw_only=True, tag="mcp_list_tools"):
+class McpListToolsItem(Tagged, frozen=True, kw_only=True, tag="mcp_list_tools"):
     """The tools of the MCP server `server_label`; sent by the server when it has them."""
 
     id: Maybe[str] = UNSET
@@ -130,7 +130,7 @@ class McpCallError(Wire, frozen=True, kw_only=True):
     message: Maybe[str] = UNSET
 
 
-class McpCall(Tagged, frozen=True, kw_only=True, tag="mcp_call"):
+class McpCallItem(Tagged, frozen=True, kw_only=True, tag="mcp_call"):
     """The model called a tool of an MCP server, and the server ran it.
 
     `arguments` is JSON text; of `output` and `error` one is filled when it has ended.
@@ -145,8 +145,8 @@ class McpCall(Tagged, frozen=True, kw_only=True, tag="mcp_call"):
     error: Maybe[McpCallError] = UNSET
 
 
-class McpApprovalRequest(Tagged, frozen=True, kw_only=True, tag="mcp_approval_request"):
-    """The model asks before it calls an MCP tool; answer with a `McpApprovalResponse`."""
+class McpApprovalRequestItem(Tagged, frozen=True, kw_only=True, tag="mcp_approval_request"):
+    """The model asks before it calls an MCP tool; answer with a `McpApprovalResponseItem`."""
 
     id: Maybe[str] = UNSET
     server_label: Maybe[str] = UNSET
@@ -154,8 +154,8 @@ class McpApprovalRequest(Tagged, frozen=True, kw_only=True, tag="mcp_approval_re
     arguments: Maybe[str] = UNSET
 
 
-class McpApprovalResponse(Tagged, frozen=True, kw_only=True, tag="mcp_approval_response"):
-    """The answer to a `McpApprovalRequest`; the specification requires an `id` of its own."""
+class McpApprovalResponseItem(Tagged, frozen=True, kw_only=True, tag="mcp_approval_response"):
+    """The answer to a `McpApprovalRequestItem`; the specification requires an `id` of its own."""
 
     id: Maybe[str] = UNSET
     approval_request_id: str
@@ -170,29 +170,29 @@ class ItemReference(Tagged, frozen=True, kw_only=True, tag="item_reference"):
 
 
 Item: TypeAlias = (
-    Message
-    | FunctionCall
-    | FunctionCallOutput
-    | McpListTools
-    | McpCall
-    | McpApprovalRequest
-    | McpApprovalResponse
+    MessageItem
+    | FunctionCallItem
+    | FunctionCallOutputItem
+    | McpListToolsItem
+    | McpCallItem
+    | McpApprovalRequestItem
+    | McpApprovalResponseItem
     | ItemReference
     | UnknownVariant
 )
 """Any conversation item; one of a kind that we do not know is an `UnknownVariant`."""
 
 
-def user_message(text: str) -> Message:
+def user_message(text: str) -> MessageItem:
     """Return a user's message with one text part."""
-    return Message(role="user", content=(ContentPart(type="input_text", text=text),))
+    return MessageItem(role="user", content=(ContentPart(type="input_text", text=text),))
 
 
-def system_message(text: str) -> Message:
+def system_message(text: str) -> MessageItem:
     """Return a system message with one text part, which the model reads as instructions."""
-    return Message(role="system", content=(ContentPart(type="input_text", text=text),))
+    return MessageItem(role="system", content=(ContentPart(type="input_text", text=text),))
 
 
-def assistant_message(text: str) -> Message:
+def assistant_message(text: str) -> MessageItem:
     """Return an assistant's message with one text part, as if the model had written it."""
-    return Message(role="assistant", content=(ContentPart(type="output_text", text=text),))
+    return MessageItem(role="assistant", content=(ContentPart(type="output_text", text=text),))

@@ -1,1 +1,61 @@
-"""realtime_client."""
+"""A Realtime server in the package: what the tests, the demo and your own tests talk to.
+
+`serve` puts it on a loopback socket, `MemoryTransport` and `MemoryServer` need none, and
+`SimulatedSession` is the server itself, without I/O. What it says is decided by a `Brain`, how it
+behaves by a `SimulatorPolicy`. Its voice can be read back: `sing` and `listen`.
+
+This room loads numpy and websockets; nothing outside it imports it until it is used.
+"""
+
+from realtime_client.simulator.admission import Hello
+from realtime_client.simulator.brain import (
+    Answer,
+    Brain,
+    CallFunction,
+    Fail,
+    Part,
+    Question,
+    Say,
+    Stop,
+    echo,
+)
+from realtime_client.simulator.clock import Clock, LoopClock, ManualClock
+from realtime_client.simulator.memory import MemoryServer, MemoryTransport
+from realtime_client.simulator.policy import Pace, SimulatorPolicy
+from realtime_client.simulator.reader import Heard, Utterance, listen
+from realtime_client.simulator.serve import Server, serve
+from realtime_client.simulator.server import SimulatedSession
+from realtime_client.simulator.services import counting_ids
+from realtime_client.simulator.vad import EnergyVad, SpeechStarted, SpeechStopped
+from realtime_client.simulator.voice import sing
+
+__all__ = [
+    "Answer",
+    "Brain",
+    "CallFunction",
+    "Clock",
+    "EnergyVad",
+    "Fail",
+    "Heard",
+    "Hello",
+    "LoopClock",
+    "ManualClock",
+    "MemoryServer",
+    "MemoryTransport",
+    "Pace",
+    "Part",
+    "Question",
+    "Say",
+    "Server",
+    "SimulatedSession",
+    "SimulatorPolicy",
+    "SpeechStarted",
+    "SpeechStopped",
+    "Stop",
+    "Utterance",
+    "counting_ids",
+    "echo",
+    "listen",
+    "serve",
+    "sing",
+]

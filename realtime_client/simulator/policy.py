@@ -1,0 +1,85 @@
+"""What a simulated server is like, as one frozen value.
+
+Servers differ, and some of what OpenAI's does nobody has shown. Each such question is a
+field here with both answers behind it, so that a test can ask for either; nothing in the
+simulator decides an open question in silence. Defaults are what has been seen on the wire,
+or the friendlier reading of the specification where nothing has.
+
+All times are in seconds unless a name says otherwise.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Pace", "SimulatorPolicy"]
+
+Pace = Literal["realtime", "wire", "fast"]
+"""How fast audio is sent: as it would be played, four times as fast, or all at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatorPolicy:
+    """The habits of one simulated server.
+
+    Who may come in:
+
+    - `api_keys`: the keys it accepts, from `Authorization: Bearer` or `api-key`; None accepts
+      everybody. A bad or missing key still upgrades; then one `error` and close 3000.
+    - `models`: the models it knows; None knows all. A bad or missing model closes with 4000.
+    - `expires_after`: the length of a session. At its end `session_expired` and close 1001.
+
+    How fast it is:
+
+    - `pace`: of the audio deltas. `realtime` sends each when it would start to play, `wire`
+      four times as fast (what real servers do), `fast` everything at once.
+    - `created_after`: from the request to `response.created`. In between, a cancel finds
+      nothing to cancel and the response is created anyway.
+    - `transcription_after`: from the end of a turn to the transcription of it.
+    - `late_commit_error`: how late the refusal of a commit arrives; about 1 on the real wire,
+      after the acknowledgements of later events.
+
+    What it does where servers differ, or where nobody knows:
+
+    - `deltas_after_cancel`: how many more deltas were in flight when a response was cancelled
+      (14 have been logged).
+    - `refill_defaults`: an incomplete `turn_detection` or `transcription` is filled up from
+      the defaults, as Voice Live does, and not from the current value.
+    - `empty_instructions`: what `instructions: ""` does. `default` puts the server's own back
+      (OpenAI's echo on a new session), `clear` empties them (the specification).
+    - `duplicate_item_id`: creating an item under an id that exists is refused, or accepted,
+      and then replaces the old one in its place.
+    - `out_of_band_item_events`: whether `conversation.item.added` and `.done` are sent for the
+      items of a response outside the conversation.
+    - `mute_after_bad_truncate`: after a truncate beyond the end of the audio the session
+      answers no more, as some real ones do.
+    - `pcm_rates`: the sample rates of `audio/pcm` that it accepts, in hertz. OpenAI's knows
+      24,000 alone; others also 16,000.
+
+    What it keeps for whoever looks at it:
+
+    - `keep_received`: how many of the client's events it remembers.
+    """
+
+    api_keys: frozenset[str] | None = None
+    models: frozenset[str] | None = None
+    expires_after: float = 3600.0
+
+    pace: Pace = "wire"
+    created_after: float = 0.0
+    transcription_after: float = 0.0
+    late_commit_error: float = 0.0
+
+    deltas_after_cancel: int = 2
+    refill_defaults: bool = False
+    empty_instructions: Literal["default", "clear"] = "default"
+    duplicate_item_id: Literal["reject", "accept"] = "reject"
+    out_of_band_item_events: bool = False
+    mute_after_bad_truncate: bool = False
+    pcm_rates: tuple[int, ...] = (24_000,)
+
+    keep_received: int = 10_000
+
+    @property
+    def slowness(self) -> float:
+        """Seconds between deltas for each second of their playing time."""
+        return {"realtime": 1.0, "wire": 0.25, "fast": 0.0}[self.pace]
