@@ -111,6 +111,8 @@ def test_a_duplicate_id_by_policy() -> None:
          "missing_required_parameter", "item.content[0].audio"),
         (message("user", {"type": "input_audio", "audio": "?"}),
          "invalid_value", "item.content[0].audio"),
+        (message("user", {"type": "input_audio", "audio": "Ā"}),
+         "invalid_value", "item.content[0].audio"),
         (message("user", {"type": "input_audio", "audio": ""}),
          "invalid_value", "item.content[0].audio"),
         (message("user", {"type": "input_audio", "audio": "AA=="}),

@@ -309,6 +309,15 @@ def test_a_late_caller_does_not_shift_what_follows() -> None:
     assert due - start == pytest.approx(0.9)  # 100 + 390 + 410 ms
 
 
+def test_what_was_due_comes_before_the_answer_to_what_came_late() -> None:
+    sim = Sim(scripted([Say("Hi")]), pace="fast", created_after=0.5)
+    sim.respond()
+    sim.now += 1  # and nobody called at 0.5
+    names = types(sim.send("input_audio_buffer.clear"))
+    assert names[0] == "response.created"
+    assert names[-2:] == ["response.done", "input_audio_buffer.cleared"]
+
+
 def test_the_same_conversation_is_the_same_bytes() -> None:
     def play() -> list[bytes]:
         sim = Sim(pace="fast")

@@ -407,6 +407,15 @@ def test_speech_that_cannot_be_read_is_as_long_as_it_was() -> None:
     assert said == "I heard 2.4 seconds of speech."
 
 
+def test_words_that_are_none_are_written_down_as_none() -> None:
+    sim = Sim(pace="fast", session=WHISPER)
+    frames = sim.append(spoken(""))
+    assert sim.session.hearing.heard[0].text == ""
+    assert not of(frames, "conversation.item.input_audio_transcription.delta")
+    completed = one(frames, "conversation.item.input_audio_transcription.completed")
+    assert completed["transcript"] == ""
+
+
 def test_transcription_takes_its_time() -> None:
     sim = Sim(pace="fast", transcription_after=2.0, session=WHISPER)
     frames = sim.append(spoken("Hello"))

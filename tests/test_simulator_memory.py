@@ -173,6 +173,50 @@ async def test_the_exception_of_the_block_comes_out_as_it_is() -> None:
             raise KeyError("x")
 
 
+async def test_a_manual_clock_wakes_whose_time_has_come_and_nobody_else() -> None:
+    clock, woken = ManualClock(5.0), list[float | None]()
+
+    async def sleeper(deadline: float | None) -> None:
+        await clock.wait(anyio.Event(), deadline)
+        woken.append(deadline)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            for deadline in (5.0, 6.0, 7.0, None):
+                tasks.start_soon(sleeper, deadline)
+            await settle()
+            assert woken == [5.0]
+            clock.advance(1.0)
+            await settle()
+            assert woken == [5.0, 6.0]
+            clock.advance(0.5)
+            await settle()
+            assert woken == [5.0, 6.0]
+            tasks.cancel_scope.cancel()
+
+
+class CountingClock(ManualClock):
+    waits = 0
+
+    async def wait(self, wake: anyio.Event, deadline: float | None) -> None:
+        self.waits += 1
+        await super().wait(wake, deadline)
+
+
+async def test_nothing_polls() -> None:
+    clock = CountingClock()
+    transport = connection(clock)
+    await next_type(transport)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            await transport.send(event("input_audio_buffer.clear"))
+            await next_type(transport)
+            tasks.start_soon(transport.receive)
+            await settle()
+            assert clock.waits == 1
+            tasks.cancel_scope.cancel()
+
+
 async def test_a_clock_does_not_go_back() -> None:
     with pytest.raises(ValueError, match="back"):
         ManualClock().advance(-1)

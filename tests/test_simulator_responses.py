@@ -305,6 +305,14 @@ def test_muted_sessions_stay_silent() -> None:
     assert sim.append(spoken("Hello"))[-1]["type"] == "conversation.item.done"
 
 
+def test_only_a_truncate_past_the_end_mutes() -> None:
+    sim = Sim(pace="fast", mute_after_bad_truncate=True)
+    truncate = {"item_id": "ghost", "content_index": 0, "audio_end_ms": 1}
+    sim.send("conversation.item.truncate", **truncate)
+    assert sim.error() == ("item_truncate_invalid_item_id", "item_id")
+    assert of(sim.respond(), "response.done")
+
+
 def test_a_bad_truncate_mutes_nobody_by_default() -> None:
     sim = Sim(pace="fast")
     frames = sim.respond()

@@ -10,11 +10,20 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import msgspec
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from realtime_client.simulator import Answer, Question, Say, SimulatorPolicy, listen, serve
+from realtime_client.simulator import (
+    Answer,
+    Question,
+    Say,
+    SimulatedSession,
+    SimulatorPolicy,
+    listen,
+    serve,
+)
 from tests.simulated import PCM, Frame, audio, base64, one, spoken, types
 
 pytestmark = pytest.mark.anyio
@@ -249,6 +258,25 @@ async def test_nothing_is_left_running(polite: bool) -> None:
                 if not polite:
                     await drop(peer)
     assert living_tasks() == before
+
+
+async def test_nothing_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    look = SimulatedSession.on_deadline
+
+    def counted(session: SimulatedSession, now: float) -> None:
+        nonlocal looks
+        looks += 1
+        look(session, now)
+
+    monkeypatch.setattr(SimulatedSession, "on_deadline", counted)
+    async with serve(FAST) as server, connected(f"{server.url}?model=m") as peer:
+        await peer.next()
+        await peer.send("input_audio_buffer.clear")
+        await peer.next()
+        for _ in range(100):
+            await anyio.lowlevel.checkpoint()
+        assert looks == 2  # once for the greeting, once for the answer
 
 
 async def test_a_client_that_vanishes_leaves_nothing_behind() -> None:

@@ -234,6 +234,7 @@ REFUSED: list[tuple[Frame, str, str]] = [
     ({"tracing": "on"}, "invalid_value", "session.tracing"),
     ({"truncation": None}, "invalid_value", "session.truncation"),
     ({"include": ["everything"]}, "invalid_value", "session.include[0]"),
+    ({"prompt": {"id": "p", "variables": []}}, "invalid_value", "session.prompt.variables"),
     ({"prompt": {}}, "missing_required_parameter", "session.prompt.id"),
     ({"audio": {"output": {"speed": 1.6}}}, "invalid_value", "session.audio.output.speed"),
     ({"audio": {"output": {"speed": 0.2}}}, "invalid_value", "session.audio.output.speed"),

@@ -4,6 +4,10 @@
 `SimulatedSession` is the server itself, without I/O. What it says is decided by a `Brain`, how it
 behaves by a `SimulatorPolicy`. Its voice can be read back: `sing` and `listen`.
 
+Not simulated: `idle_timeout_ms` is accepted and echoed but nothing happens after it, `speed`
+does not change the voice, images are not looked at, MCP tools are not called, and there are no
+transcription or translation sessions.
+
 This room loads numpy and websockets; nothing outside it imports it until it is used.
 """
 

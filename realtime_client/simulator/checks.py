@@ -180,14 +180,14 @@ def array(inner: Check) -> Check:
     return check
 
 
-def mapping(inner: Check, *, pairs: int, key_length: int) -> Check:
+def mapping(inner: Check, *, pairs: int | None = None, key_length: int | None = None) -> Check:
     """Accept an object of at most `pairs` free keys of at most `key_length` characters."""
     key_check = string(key_length)
 
     def check(value: Any, path: str) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise _wrong_type(value, path, "an object")
-        if len(value) > pairs:
+        if pairs is not None and len(value) > pairs:
             raise Refusal(
                 "invalid_value",
                 f"Invalid '{path}': expected at most {pairs} pairs, but got {len(value)}.",

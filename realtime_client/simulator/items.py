@@ -7,7 +7,6 @@ was *heard* in that audio is known from the start and is no business of transcri
 is asynchronous, optional and only for the client's eyes.
 """
 
-import binascii
 from collections.abc import Container
 from dataclasses import dataclass, field
 
@@ -184,7 +183,7 @@ def _check_part(part: ContentPart, allowed: tuple[str, ...], path: str) -> None:
 def _samples(part: ContentPart, path: str, format_: WireFormat) -> NDArray[np.int16]:
     try:
         data = pybase64.b64decode(str(part.audio), validate=True)
-    except binascii.Error:
+    except ValueError:
         data = b""
     if not data or len(data) % format_.bytes_per_sample:
         raise Refusal(

@@ -32,6 +32,8 @@ VOICE = shape(string=string(), object=record({"id": string()}, required=("id",))
 
 MAX_OUTPUT_TOKENS = shape(string=one_of("inf"), integer=integer(1, 4096))
 
+_TOOL_FILTER = record({"tool_names": array(string()), "read_only": flag})
+
 TOOLS = array(
     variant(
         function=record(
@@ -47,10 +49,13 @@ TOOLS = array(
                 "tunnel_id": string(),
                 "server_description": string(),
                 "authorization": string(),
-                "headers": anything,
-                "allowed_tools": anything,
+                "headers": mapping(string()),
+                "allowed_tools": shape(array=array(string()), object=_TOOL_FILTER),
                 "allowed_callers": array(string()),
-                "require_approval": anything,
+                "require_approval": shape(
+                    string=one_of("always", "never"),
+                    object=record({"always": _TOOL_FILTER, "never": _TOOL_FILTER}),
+                ),
                 "defer_loading": flag,
             },
             required=("server_label",),
@@ -135,7 +140,7 @@ TRACING = nullable(
 
 PROMPT = nullable(
     record(
-        {"id": string(), "version": nullable(string()), "variables": nullable(anything)},
+        {"id": string(), "version": nullable(string()), "variables": nullable(mapping(anything))},
         required=("id",),
     )
 )

@@ -125,8 +125,7 @@ class _Connection:
     async def run(self) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._read)
-            await self._write()
-            tasks.cancel_scope.cancel()
+            await self._write()  # once it has ended, the connection is closed: so does the reader
 
     async def _read(self) -> None:
         try:
