@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 
 from realtime_client.events import InputAudioBufferAppend, InvalidEvent, UnknownEvent
@@ -11,11 +12,13 @@ from realtime_client.simulator import (
     Answer,
     CallFunction,
     Hello,
+    MemoryTransport,
     Question,
     Say,
     SimulatedSession,
     SimulatorPolicy,
 )
+from realtime_client.simulator.refusal import Refusal
 from tests.simulated import Frame, Sim, base64, collapsed, of, one, recording, spoken, types
 
 # --- who may come in -------------------------------------------------------------------
@@ -181,6 +184,124 @@ def test_received_events_can_be_looked_at() -> None:
     assert kinds == [InputAudioBufferAppend, InvalidEvent, UnknownEvent]
     sim.update()
     assert len(sim.session.received) == 3
+
+
+# --- answers to updates ----------------------------------------------------------------
+
+BAD = {"colour": "red"}
+
+
+def errors_and_updates(sim: Sim) -> list[str]:
+    """What the session said to updates: what went wrong, or the instructions."""
+    said = []
+    for frame in sim.frames:
+        if frame["type"] == "error":
+            said.append(f"{frame['error']['event_id']}: {frame['error']['code']}")
+        elif frame["type"] == "session.updated":
+            said.append(frame["session"]["instructions"])
+    return said
+
+
+def test_the_refusal_of_an_update_comes_late_by_policy() -> None:
+    for late, expected in [
+        (0.0, ["e: unknown_parameter", "good"]),
+        (1.5, ["good", "e: unknown_parameter"]),
+    ]:
+        sim = Sim(late_error=late)
+        start = sim.now
+        sim.send("session.update", event_id="e", session={"type": "realtime", **BAD})
+        sim.update(instructions="good")
+        sim.run(10)
+        assert errors_and_updates(sim) == expected
+        (when,) = [at for at, one in zip(sim.times, sim.frames, strict=True) if "error" in one]
+        assert when - start == late
+        assert sim.session.settings.session.instructions == "good"
+
+
+def test_other_refusals_are_not_late() -> None:
+    sim = Sim(late_error=1.5)
+    assert types(sim.send("response.cancel")) == ["error"]
+
+
+def test_the_answer_to_an_update_takes_its_time_and_shows_what_was_applied() -> None:
+    for after in (0.0, 0.75):
+        sim = Sim(update_after=after)
+        start = sim.now
+        for words in ("one", "two"):
+            sim.update(instructions=words)
+            assert sim.session.settings.session.instructions == words
+            assert bool(of(sim.frames, "session.updated")) is (after == 0)
+        sim.run(10)
+        assert errors_and_updates(sim) == ["one", "two"]
+        assert sim.times[1:] == [start + after] * 2
+        sim.update(**BAD)
+        assert errors_and_updates(sim)[2:] == ["None: unknown_parameter"], "a refusal is at once"
+
+
+def test_some_updates_get_no_answer_and_are_applied_all_the_same() -> None:
+    sim = Sim(no_answer=frozenset({2, 3}))
+    for words in ("one", "two"):
+        sim.update(instructions=words)
+    assert sim.session.settings.session.instructions == "two"
+    assert sim.update(**BAD) == []
+    assert sim.session.settings.session.instructions == "two"
+    sim.update(instructions="four")
+    sim.run(10)
+    assert errors_and_updates(sim) == ["one", "four"]
+
+
+def test_another_party_updates_the_session() -> None:
+    rung: list[float] = []
+    sim = Sim()
+    sim.session.wake = lambda: rung.append(sim.now)
+    sim.update(instructions="ours")
+    assert rung == []
+    sim.session.foreign_update({"audio": {"output": {"voice": "marin"}}}, sim.now)
+    assert rung == [sim.now]
+    (updated,) = sim.take()
+    assert updated["type"] == "session.updated"
+    assert updated["session"]["instructions"] == "ours"
+    assert updated["session"]["audio"]["output"]["voice"] == "marin"
+    with pytest.raises(Refusal, match="unknown_parameter"):
+        sim.session.foreign_update(BAD, sim.now)
+    assert sim.take() == []
+    assert len(rung) == 1
+
+
+def test_another_party_changes_how_turns_end_from_now_on() -> None:
+    sim = Sim(pace="fast")
+    sim.session.foreign_update({"audio": {"input": {"turn_detection": None}}}, sim.now)
+    assert types(sim.take()) == ["session.updated"]
+    assert sim.append(spoken("hello")) == []
+
+
+def test_nobody_updates_a_session_that_has_ended() -> None:
+    sim = Sim(expires_after=60)
+    sim.run(59)
+    sim.session.foreign_update({"instructions": "in time"}, sim.now)
+    assert types(sim.take()) == ["session.updated"]
+    sim.session.foreign_update({"instructions": "too late"}, sim.now + 1)
+    assert types(sim.take()) == ["error"]
+    assert sim.session.settings.session.instructions == "in time"
+
+
+async def test_another_partys_update_wakes_whoever_carries_the_frames() -> None:
+    def closed(code: int | None, reason: str) -> Exception:
+        return EOFError(code, reason)
+
+    transport = MemoryTransport(SimulatedSession(), closed=closed)
+    await transport.receive()
+    received: list[bytes] = []
+
+    async def reader() -> None:
+        received.append(await transport.receive())
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reader)
+            await anyio.wait_all_tasks_blocked()
+            transport.session.foreign_update({"instructions": "theirs"}, anyio.current_time())
+    assert b'"instructions":"theirs"' in received[0]
 
 
 # --- the end ---------------------------------------------------------------------------

@@ -198,6 +198,47 @@ def test_empty_instructions_by_policy() -> None:
         assert effective(sim)["instructions"] == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("instructions", INSTRUCTIONS),
+        ("audio.output.voice", "alloy"),
+        ("audio.input.turn_detection", SERVER_VAD),
+        ("audio.input.turn_detection.threshold", SERVER_VAD | {"silence_duration_ms": 700}),
+    ],
+)
+def test_ignored_fields_are_acknowledged_and_not_taken(path: str, expected: Any) -> None:
+    mine = {"type": "server_vad", "threshold": 0.9, "silence_duration_ms": 700}
+    update = {
+        "instructions": "Yours.",
+        "audio": {"input": {"turn_detection": mine}, "output": {"voice": "marin", "speed": 1.2}},
+    }
+    for ignored in (frozenset[str](), frozenset({path})):
+        sim = Sim(ignored_fields=ignored)
+        assert types(sim.update(**update)) == ["session.updated"]
+        session = effective(sim)
+        got = {
+            "instructions": session["instructions"],
+            "audio.output.voice": session["audio"]["output"]["voice"],
+            "audio.input.turn_detection": session["audio"]["input"]["turn_detection"],
+        }
+        taken = {
+            "instructions": "Yours.",
+            "audio.output.voice": "marin",
+            "audio.input.turn_detection": SERVER_VAD | mine,
+        }
+        kept = {path.removesuffix(".threshold"): expected} if ignored else {}
+        assert got == taken | kept
+        assert session["audio"]["output"]["speed"] == 1.2
+
+
+def test_a_speed_above_the_fastest_is_brought_down() -> None:
+    for fastest, asked, got in [(1.5, 1.5, 1.5), (1.2, 1.5, 1.2), (1.2, 1.2, 1.2), (1.2, 0.5, 0.5)]:
+        sim = Sim(fastest=fastest)
+        assert types(sim.update(audio={"output": {"speed": asked}})) == ["session.updated"]
+        assert effective(sim)["audio"]["output"]["speed"] == got
+
+
 def test_pcm_without_a_rate_is_echoed_with_one() -> None:
     sim = Sim(pcm_rates=(16_000, 24_000))
     sim.update(audio={"input": {"format": {"type": "audio/pcm"}}})

@@ -43,6 +43,7 @@ class MemoryTransport:
         self._frames: deque[bytes] = deque()
         self._wake = anyio.Event()
         self._ended: tuple[int | None, str] | None = None
+        session.wake = self._ring
         session.start(self._clock.now())
 
     async def send(self, data: bytes) -> None:
@@ -73,6 +74,9 @@ class MemoryTransport:
         if self._ended is None:
             self._ended = (code, reason)
             self._wake.set()
+
+    def _ring(self) -> None:
+        self._wake.set()
 
     def _raise_if_ended(self) -> None:
         if self._ended is not None:

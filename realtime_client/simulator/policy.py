@@ -37,11 +37,20 @@ class SimulatorPolicy:
     - `transcription_after`: from the end of a turn to the transcription of it.
     - `late_commit_error`: how late the refusal of a commit arrives; about 1 on the real wire,
       after the acknowledgements of later events.
+    - `late_error`: the same for the refusal of a `session.update`. Nobody has seen it for
+      updates, and nobody knows that it does not happen.
+    - `update_after`: from a `session.update` to its `session.updated`, which shows the session
+      as it was when the update was applied.
 
     What it does where servers differ, or where nobody knows:
 
     - `deltas_after_cancel`: how many more deltas were in flight when a response was cancelled
       (14 have been logged).
+    - `no_answer`: which `session.update` events of a session get no answer, by their number
+      from 1 on. They are applied, or discarded, like any other.
+    - `ignored_fields`: dotted paths such as `audio.output.speed` that an update may name and
+      that it does not take.
+    - `fastest`: a speed above this one is taken as this one.
     - `refill_defaults`: an incomplete `turn_detection` or `transcription` is filled up from
       the defaults, as Voice Live does, and not from the current value.
     - `empty_instructions`: what `instructions: ""` does. `default` puts the server's own back
@@ -68,8 +77,13 @@ class SimulatorPolicy:
     created_after: float = 0.0
     transcription_after: float = 0.0
     late_commit_error: float = 0.0
+    late_error: float = 0.0
+    update_after: float = 0.0
 
     deltas_after_cancel: int = 2
+    no_answer: frozenset[int] = frozenset()
+    ignored_fields: frozenset[str] = frozenset()
+    fastest: float = 1.5
     refill_defaults: bool = False
     empty_instructions: Literal["default", "clear"] = "default"
     duplicate_item_id: Literal["reject", "accept"] = "reject"

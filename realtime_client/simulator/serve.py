@@ -121,11 +121,15 @@ class _Connection:
         self._clock = LoopClock()
         self._wake = anyio.Event()
         self._ended = False
+        session.wake = self._ring
 
     async def run(self) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._read)
             await self._write()  # once it has ended, the connection is closed: so does the reader
+
+    def _ring(self) -> None:
+        self._wake.set()
 
     async def _read(self) -> None:
         try:

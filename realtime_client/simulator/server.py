@@ -13,9 +13,13 @@ Time is an argument, in seconds of any clock that does not go back; ids come fro
 of their kind. So a conversation is the same bytes every time it is played. This module knows
 which client event is whose business and what is acknowledged in which order; the rooms
 beside it know the rest. A client event that is refused changes nothing.
+
+A client is not always alone: `foreign_update` is another party on the same session. What
+carries the frames puts its own bell into `wake`, to hear of it.
 """
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -72,7 +76,8 @@ class SimulatedSession:
 
     For whoever wants to look inside: `settings` (what is in force), `conversation`,
     `responses`, `hearing` (`hearing.heard` is what each turn said), and `received`, the
-    client's last events (`SimulatorPolicy.keep_received` of them).
+    client's last events (`SimulatorPolicy.keep_received` of them). `wake` is called when there
+    is something to write that no verb of the client has caused.
     """
 
     settings: Settings
@@ -95,6 +100,8 @@ class SimulatedSession:
         self._brain = brain
         self._hello = hello or Hello(model="gpt-realtime")
         self._epoch = epoch
+        self._updates = 0
+        self.wake: Callable[[], None] = lambda: None
         self._services = Services(
             policy=self._policy, ids=ids or counting_ids(), agenda=Agenda(), emit=self._emit
         )
@@ -152,6 +159,18 @@ class SimulatedSession:
         """Do everything that is due."""
         self._services.agenda.run(now)
 
+    def foreign_update(self, session: Mapping[str, Any], now: float) -> None:
+        """Let another party on this session change it, as a sideband can.
+
+        `session` is that of a `session.update`; its `type` may be left out. The client gets a
+        `session.updated` that it did not ask for. Raises `Refusal` as an update is refused.
+        """
+        self._services.agenda.run(now)
+        if self.close_wanted is None:
+            self._apply({"type": "realtime", **session})
+            self._emit(SessionUpdated(session=self.settings.session))
+            self.wake()
+
     # --- in and out --------------------------------------------------------------------
 
     def _emit(self, event: ServerEvent) -> None:
@@ -193,27 +212,45 @@ class SimulatedSession:
             case ResponseCancel():
                 self.responses.cancel(event.response_id)
             case _:
-                self._handle_as_json(event, read_payload(data))
+                self._handle_as_json(event, read_payload(data), event_id)
 
-    def _handle_as_json(self, event: Received, payload: dict[str, Any]) -> None:
+    def _handle_as_json(
+        self, event: Received, payload: dict[str, Any], event_id: str | None
+    ) -> None:
         """Handle what has to be checked to the letter: a typed event has lost what it
         did not know, and an event that does not fit is not typed at all.
         """
-        check_event(payload)
         if payload["type"] == "session.update":
-            responses = self.responses
-            self.settings.update(
-                payload["session"], spoken=responses.spoken, speaking=responses.speaking
-            )
-            self.hearing.configure()
-            self._emit(SessionUpdated(session=self.settings.session))
-        elif payload["type"] == "response.create":
+            self._update(payload, event_id)
+            return
+        check_event(payload)
+        if payload["type"] == "response.create":
             self._create_response(event, payload)
         else:
             assert isinstance(event, InvalidEvent)
             raise Refusal("invalid_value", f"Invalid value: {event.reason}")
 
     # --- what needs more than a line ---------------------------------------------------
+
+    def _update(self, payload: dict[str, Any], event_id: str | None) -> None:
+        """Take a `session.update`, and answer when and if the policy says so."""
+        self._updates += 1
+        answer: ServerEvent
+        try:
+            check_event(payload)
+            self._apply(payload["session"])
+        except Refusal as refusal:
+            answer, delay = refusal.event(event_id), self._policy.late_error
+        else:
+            answer = SessionUpdated(session=self.settings.session)
+            delay = self._policy.update_after
+        if self._updates not in self._policy.no_answer:
+            self._services.agenda.after(delay, partial(self._emit, answer))
+
+    def _apply(self, session: Any) -> None:
+        responses = self.responses
+        self.settings.update(session, spoken=responses.spoken, speaking=responses.speaking)
+        self.hearing.configure()
 
     def _create_item(self, event: ConversationItemCreate) -> None:
         entry = accept_item(

@@ -10,6 +10,9 @@ scalars are replaced. A leaf object that means something as a whole (`turn_detec
 `transcription`) is filled up where it comes in part: from the current value, or from the
 defaults (`SimulatorPolicy.refill_defaults`). An object of another type than the current one
 has nothing to inherit and starts from the defaults.
+
+A server may also acknowledge an update and not take all of it: fields that it ignores
+(`SimulatorPolicy.ignored_fields`), a speed that it brings down (`SimulatorPolicy.fastest`).
 """
 
 from typing import Any
@@ -52,6 +55,7 @@ _TURN_DETECTION = {"server_vad": _SERVER_VAD, "semantic_vad": _SEMANTIC_VAD}
 _TRANSCRIPTION: Tree = {"model": None, "language": None, "prompt": None}
 
 _GROUPS = {"audio", "input", "output"}
+_SPEED = ("audio", "output", "speed")
 _PCM_24K: Tree = {"type": "audio/pcm", "rate": 24_000}
 
 
@@ -125,7 +129,7 @@ class Settings:
         """
         given = self._check(update, "session")
         self._refuse_what_is_fixed(given, spoken=spoken, speaking=speaking)
-        tree = self._merge(self._tree, given)
+        tree = self._merge(self._tree, self._taken(given))
         session = msgspec.convert(tree, SessionConfig)
         self._tree, self._session = tree, session
 
@@ -150,6 +154,20 @@ class Settings:
                 "The speed cannot be changed while a response is in progress.",
                 "session.audio.output.speed",
             )
+
+    def _taken(self, given: Tree, path: tuple[str, ...] = ()) -> Tree:
+        """Return what is left of an update when the server has taken what it likes."""
+        taken = {}
+        for name, value in given.items():
+            where = (*path, name)
+            if ".".join(where) in self._policy.ignored_fields:
+                continue
+            if isinstance(value, dict):
+                value = self._taken(value, where)
+            elif where == _SPEED:
+                value = min(value, self._policy.fastest)
+            taken[name] = value
+        return taken
 
     def _merge(self, current: Tree, given: Tree) -> Tree:
         merged = dict(current)
