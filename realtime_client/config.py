@@ -1,15 +1,19 @@
 """What the server acknowledged about the session, and what is still on its way there.
 
 `acknowledged` is the server's last word and nothing else: the `session` of the newest
-`session.created` or `session.updated`. It is replaced whole, never merged, because servers
-clamp, refill and ignore values, and only they know the result.
+`session.created` or `session.updated`, never merged from what was asked, because servers
+clamp, refill and ignore values and only they know the result.
 
-"`session.updated` carries no client id", so with several updates in flight only their order
-could match them, and an error has been seen to overtake later answers. Therefore at most
-one `session.update` is on the wire; the others wait here in order. `session.updated`
-answers the one on the wire; an `error` with its `event_id` rejects it, and "an invalid
-update is discarded whole". A `session.updated` while none is on the wire is somebody
-else's doing (a sideband, a second party); it is the server's word all the same.
+An update is an *intent*: the fields that somebody named. Intents wait in order, and at most
+one is on the wire. Only when its turn comes is an intent compared with the acknowledged
+state, so what goes out is the smallest update that makes the difference, its leaf objects
+whole (see `leaves`). Why not several at once: an update that was compared with a neighbour
+which the server then rejects would lose the fields that they shared, and send nothing.
+
+Whom a `session.updated` answers is the table in `acknowledgement`; an `error` with its
+`event_id` rejects an update, whole. While an answer is owed or only presumed nothing is
+compared, because nobody knows what the server has: the next intent names all its fields.
+Whoever it answers, the session that comes is the server's word, and is taken over at once.
 """
 
 from __future__ import annotations
@@ -17,80 +21,300 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, NamedTuple
 
-from realtime_client.errors import ServerError, SessionUpdateRejected
-from realtime_client.events import (
-    Session,
-    SessionConfig,
-    SessionCreated,
-    SessionUpdate,
-    SessionUpdated,
-    TranscriptionSessionConfig,
+import msgspec
+
+from realtime_client.acknowledgement import (
+    LATE_WINDOW,
+    OTHERWISE,
+    SETTLE,
+    TABLE,
+    Acknowledgement,
+    Input,
+    Intent,
+    Meaning,
+    Notice,
+    State,
+)
+from realtime_client.codec import encode
+from realtime_client.errors import (
+    AcknowledgementTimeout,
+    InvalidConfig,
+    ServerError,
+    SessionUpdateRejected,
+)
+from realtime_client.events import Session, SessionUpdate, UnsetType
+from realtime_client.fixed import refuse
+from realtime_client.leaves import (
+    Leaves,
+    Path,
+    differing,
+    dotted,
+    drift,
+    leaves,
+    tree,
+    whole,
 )
 from realtime_client.outcome import Outcome
 
-__all__ = ["Configuration"]
-
-AnySession = SessionConfig | TranscriptionSessionConfig
+__all__ = ["Configuration", "asked_by"]
 
 
-class _Update(NamedTuple):
-    event_id: str
-    session: AnySession
-    command: SessionUpdate | dict[str, Any]
+class _Unclear(NamedTuple):
+    """A word of the server that may be the answer or somebody else's, until a time."""
+
+    session: Session
+    before: Leaves
+    until: float
 
 
 class Configuration:
-    """The session's configuration: the server's word, and the updates that wait for it."""
-
-    __slots__ = ("_on_wire", "_waiting", "acknowledged")
+    """The session's configuration: the server's word, and the intents that wait for it."""
 
     def __init__(self) -> None:
         self.acknowledged: Session | None = None
         """The server's session object, or None before `session.created`."""
-        self._waiting: deque[_Update] = deque()
-        self._on_wire: _Update | None = None
+        self.spoken = False
+        """Whether the model has spoken, which freezes the voice."""
+        self.outcomes: list[Outcome] = []
+        self.notices: list[Notice] = []
+        self._leaves: Leaves = {}
+        self._waiting: deque[Intent] = deque()
+        self._on_wire: Intent | None = None
+        self._unclear: _Unclear | None = None
+        self._late: deque[Intent] = deque()
+        self._presumed: deque[str] = deque(maxlen=16)
+        self._trusted = False
+        self._presuming = False
 
     @property
-    def waiting(self) -> tuple[_Update, ...]:
-        """The updates that are not on the wire yet, oldest first."""
-        return tuple(self._waiting)
+    def state(self) -> State:
+        """Which row of the table holds now."""
+        if self.acknowledged is None:
+            return State.UNBORN
+        if self._on_wire is not None:
+            return State.ASKING_IN_DOUBT if self._late else State.ASKING
+        return State.DOUBTFUL if self._late else State.QUIET
 
     @property
-    def in_flight(self) -> tuple[AnySession, ...]:
-        """The updates that were asked for and are not answered, oldest first."""
-        on_wire = [self._on_wire] if self._on_wire else []
-        return tuple(update.session for update in (*on_wire, *self._waiting))
+    def in_flight(self) -> tuple[Intent, ...]:
+        """The intents that are not answered, oldest first; the first may be on the wire."""
+        on_wire = (self._on_wire,) if self._on_wire else ()
+        return (*on_wire, *self._waiting)
 
-    def ask(
-        self, event_id: str, session: AnySession, command: SessionUpdate | dict[str, Any]
-    ) -> None:
-        """An update was asked for; `command` goes out as it is when its turn comes."""
-        self._waiting.append(_Update(event_id, session, command))
+    @property
+    def unsent(self) -> frozenset[str]:
+        """The requests that have not gone out."""
+        return frozenset(intent.event_id for intent in self._waiting)
 
-    def next_update(self) -> SessionUpdate | dict[str, Any] | None:
-        """The update whose turn it is, now on the wire; None while another one is."""
-        if self._on_wire or not self._waiting or self.acknowledged is None:
-            return None
-        self._on_wire = self._waiting.popleft()
-        return self._on_wire.command
+    @property
+    def desired(self) -> dict[str, Any]:
+        """Acknowledged, and what is on the wire, and what waits: for display, as a tree."""
+        wanted = dict(self._leaves)
+        for intent in self.in_flight:
+            wanted.update(whole(intent.asked, wanted))
+        return tree(wanted)
 
-    def on_created(self, event: SessionCreated) -> Outcome | None:
-        """The session exists, with the server's defaults. That answers nobody's update."""
-        self.acknowledged = event.session
+    # -- intents ------------------------------------------------------------------------
+
+    def ask(self, intent: Intent) -> None:
+        """Queue an intent.
+
+        Raises:
+            InvalidConfig: The server has fixed what it would change.
+        """
+        if intent.command is None:
+            refuse(intent.asked, self._leaves, spoken=self.spoken)
+        self._waiting.append(intent)
+
+    def next_update(self, *, between_turns: bool) -> SessionUpdate | dict[str, Any] | None:
+        """The update whose turn it is, now on the wire; None while there is none.
+
+        Intents that turn out to be impossible or to change nothing are answered on the way.
+        """
+        while self._waiting and self._on_wire is None and self.acknowledged is not None:
+            intent = self._waiting[0]
+            if intent.between_turns and not between_turns:
+                return None
+            self._waiting.popleft()
+            command = intent.command or self._smallest(intent)
+            if command is not None:
+                self._on_wire = intent
+                return command
         return None
 
-    def on_updated(self, event: SessionUpdated) -> Outcome | None:
-        """The server's new word; it answers the update on the wire, where there is one."""
-        self.acknowledged = event.session
-        answered, self._on_wire = self._on_wire, None
-        return Outcome(answered.event_id, event) if answered else None
+    def _smallest(self, intent: Intent) -> dict[str, Any] | None:
+        try:
+            refuse(intent.asked, self._leaves, spoken=self.spoken)
+        except InvalidConfig as error:
+            self.outcomes.append(Outcome(intent.event_id, error=error))
+            return None
+        compare = differing if self._trusted else whole
+        wanted = compare(intent.asked, self._leaves)
+        wanted.pop(("type",), None)
+        if not wanted:
+            self._answer(intent, self._leaves)
+            return None
+        session = {"type": self._leaves.get(("type",), "realtime"), **tree(wanted)}
+        return {"type": "session.update", "event_id": intent.event_id, "session": session}
+
+    def withdraw(self, event_id: str) -> bool:
+        """Take back an intent that has not gone out; whether there was one."""
+        for intent in self._waiting:
+            if intent.event_id == event_id:
+                self._waiting.remove(intent)
+                return True
+        return False
+
+    # -- what happens -------------------------------------------------------------------
+
+    def on_created(self, session: Session, now: float) -> None:
+        """`session.created`: the session exists, with the server's defaults."""
+        self._adopt(session, Input.CREATED, now)
+
+    def on_updated(self, session: Session, now: float) -> None:
+        """`session.updated`: the server's new word."""
+        self._adopt(session, Input.UPDATED, now)
 
     def on_refused(self, event_id: str, error: ServerError) -> Outcome | None:
-        """An `error` named an update: it is discarded whole, and the next one's turn comes."""
-        if self._on_wire is None or self._on_wire.event_id != event_id:
+        """An `error` named an update: the one on the wire, or one that was never answered."""
+        intent = self._on_wire
+        if intent is not None and intent.event_id == event_id:
+            self._on_wire = None
+            self._was_foreign()
+            return Outcome(event_id, error=_rejection(intent, error))
+        for late in self._late:
+            if late.event_id == event_id:
+                self._late.remove(late)
+                self._trust_again()
+                self.notices.append(Notice("late_rejection", None, event_id, error))
+                return None
+        if event_id in self._presumed:
+            # Another answer was taken for its own; whoever asked has not been told that the
+            # values are in force, and now it is known why they are not.
+            self._presumed.remove(event_id)
+            self.notices.append(Notice("late_rejection", None, event_id, error))
+        return None
+
+    def next_deadline(self) -> float | None:
+        """When somebody's patience ends."""
+        if self._on_wire is None and not self._waiting and not self._late:
             return None
-        self._on_wire = None
-        rejected = SessionUpdateRejected(
-            error.message, code=error.code, type=error.type, param=error.param, event_id=event_id
+        ends = [intent.expires for intent in self.in_flight]
+        ends += [intent.expires + LATE_WINDOW for intent in self._late]
+        ends += [self._unclear.until] if self._unclear else []
+        return min(ends)
+
+    def on_deadline(self, now: float) -> None:
+        """Time has passed: what waits too long is withdrawn, what is on the wire uncertain."""
+        while self._late and now >= self._late[0].expires + LATE_WINDOW:
+            self._late.popleft()
+        intent = self._on_wire
+        if intent is not None and self._unclear and now >= min(self._unclear.until, intent.expires):
+            unclear, self._unclear = self._unclear, None
+            self._presumed.append(intent.event_id)
+            self._settle(intent, unclear.before, unclear.session, presumed=True)
+        elif intent is not None and now >= intent.expires:
+            self._on_wire, self._trusted = None, False
+            self._late.append(intent)
+            self._expire(intent, uncertain=True)
+        for intent in [waiting for waiting in self._waiting if now >= waiting.expires]:
+            self._waiting.remove(intent)
+            self._expire(intent, uncertain=False)
+
+    # -- within -------------------------------------------------------------------------
+
+    def _adopt(self, session: Session, happened: Input, now: float) -> None:
+        """Take the server's word, and find out whom it answers."""
+        meaning = TABLE[self.state, happened]
+        before, self._leaves = self._leaves, leaves(_plain(session))
+        self.acknowledged = session
+        intent = self._on_wire
+        if intent is not None and OTHERWISE.get(meaning):
+            shows = intent.opening or _shows(self._leaves, intent.asked)
+            meaning = Meaning.ANSWER if shows else OTHERWISE[meaning]
+        match meaning:
+            case Meaning.ANSWER if intent is not None:
+                before = self._was_foreign() or before
+                self._settle(intent, before, session)
+            case Meaning.ANSWER_OR_FOREIGN:
+                first = self._was_foreign() or before
+                self._unclear = _Unclear(session, first, now + SETTLE)
+            case Meaning.LATE:
+                late = self._late.popleft()
+                self._presumed.append(late.event_id)
+                self._trust_again()
+                self.notices.append(Notice("late", session, late.event_id))
+            case _:
+                self._trust_again()
+                self.notices.append(Notice(meaning.value, session))
+
+    def _trust_again(self) -> None:
+        """The server has spoken: compare again, unless an answer is still owed."""
+        if not self._late and not self._presuming:
+            self._trusted = True
+
+    def _settle(
+        self, intent: Intent, before: Leaves, session: Session, *, presumed: bool = False
+    ) -> None:
+        """The update on the wire has been answered, or is presumed to have been.
+
+        A presumed answer may have been somebody else's word, and the real one, with another
+        state, still on its way: so nothing is compared until an update is surely answered.
+        """
+        self._on_wire, self._trusted, self._presuming = None, not presumed, presumed
+        self._answer(intent, before)
+        self.notices.append(Notice("answer", session, intent.event_id))
+
+    def _was_foreign(self) -> Leaves | None:
+        """What was unclear was somebody else's; returns the state before it."""
+        unclear, self._unclear = self._unclear, None
+        if unclear is None:
+            return None
+        self.notices.append(Notice("foreign", unclear.session))
+        return unclear.before
+
+    def _answer(self, intent: Intent, before: Leaves) -> None:
+        assert self.acknowledged is not None
+        paths = [*before, *(path for path in self._leaves if path not in before)]
+        changed = tuple(
+            dotted(path) for path in paths if before.get(path) != self._leaves.get(path)
         )
-        return Outcome(event_id, error=rejected)
+        ignored = drift(intent.asked, self._leaves)
+        answer = Acknowledgement(self.acknowledged, changed, ignored)
+        self.outcomes.append(Outcome(intent.event_id, answer))
+
+    def _expire(self, intent: Intent, *, uncertain: bool) -> None:
+        what = (
+            "session.update was sent and may still take effect"
+            if uncertain
+            else ("session.update waited for its turn and was withdrawn")
+        )
+        error = AcknowledgementTimeout(what, uncertain=uncertain)
+        self.outcomes.append(Outcome(intent.event_id, error=error))
+
+
+def _shows(effective: Leaves, asked: Leaves) -> bool:
+    """Whether a session has what was asked; what a server never echoes cannot be seen."""
+    return all(isinstance(one.effective, UnsetType) for one in drift(asked, effective))
+
+
+def _rejection(intent: Intent, error: ServerError) -> SessionUpdateRejected:
+    return SessionUpdateRejected(
+        error.message,
+        code=error.code,
+        type=error.type,
+        param=error.param,
+        event_id=error.event_id,
+        update=tree(intent.asked),
+    )
+
+
+def _plain(session: Session) -> dict[str, Any]:
+    value = msgspec.json.decode(encode(session))
+    assert isinstance(value, dict)
+    return value
+
+
+def asked_by(session: Session) -> dict[Path, Any]:
+    """The leaves that an update names; its `type` only says what kind of session it is."""
+    return leaves(_plain(session))

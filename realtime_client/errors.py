@@ -12,6 +12,7 @@
     │   ├── SessionUpdateRejected     ... to a `session.update`
     │   └── ResponseRejected          ... to a `response.create`
     ├── ResponseFailed                `response.done` with status `failed`
+    ├── ConfigDrift                   an update was acknowledged with other values
     ├── SlowConsumer                  a stream nobody read grew past its bound
     ├── AcknowledgementTimeout        the server did not answer in time
     └── ConnectionFailed              the connection, not the call
@@ -28,11 +29,12 @@ none of them ever carries a credential.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "AcknowledgementTimeout",
     "ClientClosed",
+    "ConfigDrift",
     "ConnectFailed",
     "ConnectionFailed",
     "ConnectionLost",
@@ -113,7 +115,38 @@ class ServerError(RealtimeError):
 
 
 class SessionUpdateRejected(ServerError):
-    """The server refused a `session.update`; the whole of it, as it always does."""
+    """The server refused a `session.update`; the whole of it, as it always does.
+
+    `update` is what was asked for, in the session's own shape.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        type: str | None = None,  # noqa: A002 - the wire's own name
+        param: str | None = None,
+        event_id: str | None = None,
+        update: dict[str, Any] | None = None,
+    ) -> None:
+        self.update = update or {}
+        super().__init__(message, code=code, type=type, param=param, event_id=event_id)
+
+
+class ConfigDrift(RealtimeError):
+    """The server acknowledged an update, but not with the values that were asked.
+
+    `ignored` lists the fields: path, asked and effective value. Raised in strict mode only.
+    """
+
+    def __init__(self, ignored: tuple[Any, ...]) -> None:
+        self.ignored = ignored
+        fields = "; ".join(
+            f"{path}: asked {asked!r}, effective {effective!r}"
+            for path, asked, effective in ignored
+        )
+        super().__init__(f"the server did not take what was asked: {fields}")
 
 
 class ResponseRejected(ServerError):
@@ -136,14 +169,18 @@ class SlowConsumer(RealtimeError):
 
 
 class AcknowledgementTimeout(RealtimeError):
-    """The server did not answer within `seconds`; it may still do what was asked."""
+    """The server did not answer `what` in time.
+
+    `uncertain` is True where a request had been written, so that the server may still do
+    what was asked, and False where it never went out.
+    """
 
     retryable: ClassVar[bool] = True
 
-    def __init__(self, what: str, seconds: float) -> None:
+    def __init__(self, what: str, *, uncertain: bool = False) -> None:
         self.what = what
-        self.seconds = seconds
-        super().__init__(f"the server did not answer {what} within {seconds:g} s")
+        self.uncertain = uncertain
+        super().__init__(f"no answer from the server in time: {what}")
 
 
 class ConnectionFailed(RealtimeError):

@@ -8,13 +8,15 @@ line here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from realtime_client import events
-from realtime_client.config import Configuration
+from realtime_client.acknowledgement import Intent
+from realtime_client.config import Configuration, asked_by
 from realtime_client.conversation import Conversation
 from realtime_client.dialects import Dialect
 from realtime_client.errors import InvalidClientEvent, ServerError
@@ -73,7 +75,8 @@ def _ask_update(machines: Machines, event: Any, raw: Any, event_id: str) -> Aske
         raise InvalidClientEvent(
             "session.update needs a session whose `type` is 'realtime' or 'transcription'"
         )
-    machines.config.ask(event_id, event.session, raw)
+    asked = asked_by(event.session)
+    machines.config.ask(Intent(event_id, asked, expires=math.inf, command=raw))
     return Asked(machines.config, event, None)
 
 
@@ -132,6 +135,7 @@ def _by_item(machines: Machines, event: Any) -> Route:
 
 
 def _on_audio(machines: Machines, event: events.ResponseOutputAudioDelta) -> Route:
+    machines.config.spoken = True  # whoever hears it: the server has frozen the voice
     route = machines.router.on_event(event.response_id)
     if route.verdict is Verdict.DELIVERED and isinstance(event.item_id, str):
         machines.playback.on_audio(event.item_id, event.content_index or 0, len(event.delta))
@@ -169,8 +173,6 @@ HANDLERS: Final[Mapping[type, Callable[[Machines, Any], Route]]] = {
     events.ResponseOutputItemDone: _on_output_done,
     events.ResponseCreated: lambda m, e: m.router.on_created(e),
     events.ResponseDone: lambda m, e: m.router.on_done(e),
-    events.SessionCreated: _session(lambda m, e: m.config.on_created(e)),
-    events.SessionUpdated: _session(lambda m, e: m.config.on_updated(e)),
     events.ConversationItemAdded: _session(lambda m, e: m.conversation.on_added(e)),
     events.ConversationItemDone: _session(lambda m, e: m.conversation.on_done(e)),
     events.ConversationItemDeleted: _session(lambda m, e: m.conversation.on_deleted(e)),

@@ -8,7 +8,7 @@ JSON null, and giving the same field twice is an error rather than a race.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 import msgspec
@@ -34,6 +34,13 @@ from realtime_client.events import (
     TranscriptionSessionConfig,
     VoiceId,
 )
+from realtime_client.fixed import refuse_impossible
+from realtime_client.former import (
+    refuse_flat_session,
+    refuse_former_names,
+    refuse_former_values,
+)
+from realtime_client.leaves import leaves
 
 __all__ = ["SHORTCUTS", "AnySession", "SessionShortcuts", "plain", "session_from"]
 
@@ -50,7 +57,7 @@ class SessionShortcuts(TypedDict, total=False):
     """
 
     instructions: str
-    output_modalities: list[str] | tuple[str, ...]
+    output_modalities: Sequence[str]
     voice: str | VoiceId | _Dict
     speed: float
     turn_detection: ServerVad | SemanticVad | _Dict | str | None
@@ -58,7 +65,7 @@ class SessionShortcuts(TypedDict, total=False):
     noise_reduction: NoiseReduction | _Dict | str | None
     input_format: AudioFormat | _Dict | str
     output_format: AudioFormat | _Dict | str
-    tools: list[FunctionTool | McpTool | _Dict] | tuple[FunctionTool | McpTool | _Dict, ...]
+    tools: Sequence[FunctionTool | McpTool | _Dict]
     tool_choice: str | ToolChoiceFunction | ToolChoiceMcp | _Dict | None
     max_output_tokens: int | Literal["inf"]
     tracing: str | TracingConfig | _Dict | None
@@ -66,7 +73,7 @@ class SessionShortcuts(TypedDict, total=False):
     reasoning: Reasoning | _Dict
     parallel_tool_calls: bool
     prompt: Prompt | _Dict | None
-    include: list[str] | tuple[str, ...] | None
+    include: Sequence[str] | None
 
 
 SHORTCUTS: Mapping[str, tuple[tuple[str, ...], str | None]] = {
@@ -93,18 +100,22 @@ SHORTCUTS: Mapping[str, tuple[tuple[str, ...], str | None]] = {
 
 
 def session_from(
-    session: AnySession | _Dict | None, shortcuts: Mapping[str, Any]
+    session: AnySession | _Dict | None, shortcuts: Mapping[str, Any], *, kind: str = "realtime"
 ) -> AnySession | None:
     """One session object out of a struct or dict and keyword shortcuts.
 
-    Returns None where nothing at all was given. The result shares no mutable value with
-    the arguments, so nobody can change it afterwards.
+    `kind` is its `type` where none is given. Returns None where nothing at all was given. The
+    result shares no mutable value with the arguments, so nobody can change it afterwards.
 
     Raises:
-        InvalidConfig: An unknown name, a value that does not fit, or a field given twice.
+        InvalidConfig: An unknown name, one of an older client, a value that does not fit or
+            is out of its range, or a field given twice.
     """
     tree = plain(session) if session is not None else {}
+    refuse_former_names({**tree, **shortcuts})
+    refuse_flat_session(tree)
     for name, value in shortcuts.items():
+        refuse_former_values(name, value)
         if name not in SHORTCUTS:
             raise InvalidConfig(
                 f"unknown session option {name!r}; the shortcuts are {', '.join(SHORTCUTS)}; "
@@ -116,7 +127,11 @@ def session_from(
         _put(tree, path, plain(value), name)
     if not tree:
         return None
-    tree.setdefault("type", "realtime")
+    tree.setdefault("type", kind)
+    flat = leaves(tree)
+    for path, value in flat.items():
+        refuse_former_values(path[-1], value)
+    refuse_impossible(flat)
     return _checked(tree)
 
 
@@ -125,7 +140,11 @@ def plain(value: Any) -> Any:
     try:
         return msgspec.json.decode(encode(value) if _is_object(value) else _json(value))
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
-        raise InvalidConfig(f"{value!r} cannot be a session value: {error}") from None
+        # The value itself is not shown: it may hold a tool's credential.
+        problem = str(error).partition(":")[2] or "not JSON"
+        raise InvalidConfig(
+            f"a value of type {type(value).__name__} cannot be a session value:{problem}"
+        ) from None
 
 
 def _is_object(value: Any) -> bool:
@@ -165,7 +184,7 @@ def _checked(tree: dict[str, Any]) -> AnySession:
         )
     for path in _lost(tree, msgspec.json.decode(encode(session))):
         raise InvalidConfig(
-            f"the session object has no field {path}; a field newer than this release can be "
+            f"a {tree['type']} session has no field {path}; a field newer than this release can be "
             "sent as it is with `await client.send({'type': 'session.update', ...})`"
         )
     return session

@@ -8,6 +8,8 @@ Four verbs are all that an embedder needs, with any socket library::
     event_id = protocol.send(command)          # a client event; raises before it queues
     protocol.next_deadline(), protocol.on_deadline(now)
 
+and after any of them `protocol.outcomes()`: the requests that have got their end.
+
 State first, bytes second: an illegal command raises and queues nothing. A surprising server
 event never raises: it becomes a value (`UnknownEvent`, `InvalidEvent`, an orphan).
 
@@ -17,24 +19,27 @@ by `opening` stands for that: its outcome is the first thing that an embedder wa
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from realtime_client import events
+from realtime_client.acknowledgement import Intent
 from realtime_client.codec import client_event_from_dict, decode, encode
 from realtime_client.config import Configuration
 from realtime_client.conversation import Conversation
 from realtime_client.dialects import GA, Dialect
 from realtime_client.errors import (
     AcknowledgementTimeout,
-    ConnectionLost,
     RealtimeError,
     ServerError,
     SessionRefused,
 )
+from realtime_client.frames import Frame, Happened, ending, server_error
+from realtime_client.leaves import Leaves
 from realtime_client.machines import (
     ASKING,
     HANDLERS,
@@ -44,35 +49,11 @@ from realtime_client.machines import (
     text,
     with_item_id,
 )
-from realtime_client.options import AnySession
 from realtime_client.outcome import Outcome
 from realtime_client.playback import PlaybackLedger
-from realtime_client.router import SESSION_ROUTE, ResponseRecord, Route, Router, Verdict
+from realtime_client.router import SESSION_ROUTE, Route, Router, Verdict
 
-__all__ = ["Frame", "Happened", "Protocol"]
-
-
-class Frame(NamedTuple):
-    """One frame of the wire, in either direction: the typed event, and its bytes."""
-
-    event: Any
-    raw: bytes
-
-    @property
-    def type(self) -> str | None:
-        """The event's `type`; None for what is not an event at all."""
-        kind: str | None = self.event.type
-        return kind
-
-
-class Happened(NamedTuple):
-    """What one received frame was, and whom it concerns."""
-
-    event: events.ServerEvent | events.UnknownEvent | events.InvalidEvent
-    raw: bytes
-    verdict: Verdict
-    response: ResponseRecord | None
-    outcome: Outcome | None
+__all__ = ["Protocol"]
 
 
 class Protocol:
@@ -80,7 +61,7 @@ class Protocol:
 
     `nonce` is a short random text that tells this connection's responses and ids from
     everybody else's. `session` is the configuration to be acknowledged before the
-    connection counts as open, within `open_timeout` seconds of `now`.
+    connection counts as open (see `leaves`), within `open_timeout` seconds of `now`.
     """
 
     def __init__(
@@ -88,7 +69,7 @@ class Protocol:
         *,
         nonce: str,
         now: float,
-        session: AnySession | None = None,
+        session: Leaves | None = None,
         open_timeout: float = 10.0,
         surface: events.Surface = events.REALTIME,
         dialect: Dialect = GA,
@@ -101,10 +82,12 @@ class Protocol:
         self._counter = 0
         self._outbox: deque[Frame] = deque()
         self._asked: dict[str, Machine] = {}
+        self._outcomes: list[Outcome] = []
         self._open_timeout = open_timeout
         self._open_by: float | None = now + open_timeout
+        self._opened = False
         if session is not None:
-            self.send(events.SessionUpdate(event_id=self.opening, session=session))
+            self._ask_config(Intent(self.opening, session, expires=math.inf, opening=True))
 
     @property
     def config(self) -> Configuration:
@@ -129,7 +112,16 @@ class Protocol:
     @property
     def is_open(self) -> bool:
         """Whether the server has acknowledged the configuration."""
-        return self._open_by is None
+        return self._opened
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether that is still to be seen."""
+        return self._open_by is not None
+
+    def connected(self, now: float) -> None:
+        """The socket is open: the time for the acknowledgement begins."""
+        self._open_by = now + self._open_timeout
 
     # -- commands out ---------------------------------------------------------------
 
@@ -145,6 +137,8 @@ class Protocol:
         event: Any = command
         if isinstance(command, dict):
             event = client_event_from_dict(command, self._surface)
+            # A copy, so that nobody can change it while it waits for its turn.
+            command = msgspec.json.decode(encode(command))
         asking = ASKING.get(type(event))
         if asking is None:
             self._queue(event, encode(command))
@@ -156,14 +150,50 @@ class Protocol:
             event, command = with_item_id(event, item_id), with_item_id(command, item_id)
         return self._ask(event, command)
 
+    def update(
+        self, asked: Leaves, *, now: float, timeout: float, between_turns: bool = False
+    ) -> str:
+        """Ask for a change of the session: the smallest update goes out when its turn comes.
+
+        `timeout` seconds after `now` its caller is told: withdrawn where it has not gone out,
+        uncertain where it has. With `between_turns` it waits until no response is active.
+
+        Raises:
+            InvalidConfig: The server has fixed what it would change, or could never take it.
+        """
+        intent = Intent(self.new_id("event"), asked, now + timeout, between_turns)
+        self._ask_config(intent)
+        return intent.event_id
+
+    def outcomes(self) -> list[Outcome]:
+        """The requests that have got their end since the last call."""
+        if not self._outcomes and not self.config.outcomes:
+            return []
+        ended = self._outcomes + self.config.outcomes
+        self._outcomes = []
+        self.config.outcomes.clear()
+        for outcome in ended:
+            self._asked.pop(outcome.event_id, None)
+        return ended
+
     def new_id(self, kind: str) -> str:
         """A fresh id for something of ours, unique across connections."""
         self._counter += 1
         return f"{kind}_{self._nonce}_{self._counter}"
 
-    def give_up(self, event_id: str) -> None:
-        """Nobody waits for this request any more; the response it starts is cancelled."""
-        self._cancel(self.router.give_up(event_id))
+    def give_up(self, event_id: str, *, heard: bool = False) -> None:
+        """Nobody waits for this request any more.
+
+        A response that it starts is cancelled, and what it says discarded, unless it is
+        `heard` by somebody else. An update that has not gone out is withdrawn; one that has
+        is tracked to its end.
+        """
+        if self._asked.get(event_id) is self.router:
+            del self._asked[event_id]
+        self._cancel(self.router.give_up(event_id, heard=heard))
+        if self.config.withdraw(event_id):
+            self._asked.pop(event_id, None)
+            self._next_update()
 
     def data_to_send(self) -> Iterator[Frame]:
         """The frames that are ready, oldest first; each one taken is the caller's to write."""
@@ -177,55 +207,65 @@ class Protocol:
     def receive(self, data: bytes | str, now: float) -> Happened:
         """One text frame from the server. Never raises, whatever it holds."""
         event = decode(data, self._surface)
-        if type(event) is events.ErrorEvent:
+        route = SESSION_ROUTE
+        if type(event) is events.SessionUpdated:
+            self.config.on_updated(event.session, now)
+        elif type(event) is events.SessionCreated:
+            self.config.on_created(event.session, now)
+        elif type(event) is events.ErrorEvent:
             route = self._on_error(event)
         else:
             handler = HANDLERS.get(type(event))
             route = handler(self._machines, event) if handler else SESSION_ROUTE
-        if route.verdict is Verdict.SESSION:
-            route = self._on_session(event, route)
-        self._cancel(route.late)
         if route.outcome is not None:
-            self._asked.pop(route.outcome.event_id, None)
+            self._outcomes.append(route.outcome)
+        self._cancel(route.late)
+        if self.config.in_flight:
+            self._next_update()
+        if self.is_opening:
+            self._see_whether_open(event)
         raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
-        return Happened(event, raw, route.verdict, route.record, route.outcome)
+        return Happened(event, raw, route.verdict, route.record)
 
-    def lost(self, error: RealtimeError) -> list[Outcome]:
+    def lost(self, error: RealtimeError) -> None:
         """The connection is over: every question gets its end.
 
         What was written and never answered is uncertain: the server may have acted on it.
         """
-        unsent = {text(frame.event, "event_id") for frame in self._outbox}
-        unsent.update(update.event_id for update in self.config.waiting)
+        unsent = {text(frame.event, "event_id") for frame in self._outbox} | self.config.unsent
         questions = dict.fromkeys(self._asked)
-        if not self.is_open:
+        if self.is_opening:
             questions[self.opening] = None
-        self._asked.clear()
+        ended = {outcome.event_id for outcome in (*self._outcomes, *self.config.outcomes)}
         self._open_by = None
-        return [
-            Outcome(event_id, error=_ending(error, event_id not in unsent))
+        self._outcomes += [
+            Outcome(event_id, error=ending(error, event_id not in unsent))
             for event_id in questions
+            if event_id not in ended
         ]
 
     # -- time -----------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
         """When `on_deadline` wants to be called, on the clock of `now`; None for never."""
-        return self._open_by
+        deadlines = (self._open_by, self.config.next_deadline())
+        return min((when for when in deadlines if when is not None), default=None)
 
-    def on_deadline(self, now: float) -> list[Outcome]:
-        """Time has passed. Returns the requests that it ended."""
-        if self._open_by is None or now < self._open_by:
-            return []
-        self._open_by = None
-        self._asked.pop(self.opening, None)
-        what = "with session.created" if self.config.acknowledged is None else "session.update"
-        return [Outcome(self.opening, error=AcknowledgementTimeout(what, self._open_timeout))]
+    def on_deadline(self, now: float) -> None:
+        """Time has passed: what waited too long is told."""
+        self.config.on_deadline(now)
+        self._next_update()
+        if self._open_by is not None and now >= self._open_by:
+            self._open_by = None
+            what = "session.created" if self.config.acknowledged is None else "session.updated"
+            error = AcknowledgementTimeout(f"it sent no {what}")
+            self._outcomes.append(Outcome(self.opening, error=error))
 
     # -- within ---------------------------------------------------------------------
 
     def _ask(self, event: Any, command: Any) -> str:
         """Hand a command to the machine that will find its answer, and queue it."""
+        encode(command)  # what cannot be written is refused before anything knows of it
         event_id = text(event, "event_id") or self.new_id("event")
         if isinstance(command, dict):
             command = {**command, "event_id": event_id}
@@ -242,8 +282,13 @@ class Protocol:
         self._outbox.append(Frame(event, raw))
         self.outbox_bytes += len(raw)
 
+    def _ask_config(self, intent: Intent) -> None:
+        self.config.ask(intent)
+        self._asked[intent.event_id] = self.config
+        self._next_update()
+
     def _next_update(self) -> None:
-        command: Any = self.config.next_update()
+        command: Any = self.config.next_update(between_turns=self.router.is_idle)
         if command is None:
             return
         event = command
@@ -256,47 +301,35 @@ class Protocol:
             cancel = events.ResponseCancel(response_id=response_id)
             self._queue(cancel, encode(cancel))
 
-    def _on_session(self, event: Any, route: Route) -> Route:
-        """After an event of the session: the next update's turn, and whether we are open."""
-        self._next_update()
-        if self.is_open:
-            return route
-        configured = self.opening not in self._asked
-        if type(event) is events.SessionCreated and configured:
-            route = route._replace(outcome=Outcome(self.opening, event))
-        if route.outcome is not None and route.outcome.event_id == self.opening:
+    def _see_whether_open(self, event: Any) -> None:
+        """Open is: the session exists and its configuration has been acknowledged."""
+        ended = [*self._outcomes, *self.config.outcomes]
+        ends = [outcome for outcome in ended if outcome.event_id == self.opening]
+        if not ends and self.config.acknowledged is not None and self.opening not in self._asked:
+            ends = [Outcome(self.opening, event)]
+            self._outcomes += ends
+        if ends:
             self._open_by = None
-        return route
+            self._opened = ends[0].error is None
 
     def _on_error(self, event: events.ErrorEvent) -> Route:
         """`error` is correlated by `error.event_id`, and by nothing else."""
-        error = _server_error(event)
-        machine = self._asked.get(error.event_id or "")
-        if machine is not None and error.event_id is not None:
-            outcome = machine.on_refused(error.event_id, error)
-            return Route(Verdict.SESSION, outcome=outcome)
-        if self.config.acknowledged is None and not self.is_open:
-            # "A bad key, an unknown model or the beta header still upgrades with HTTP 101;
-            # then one `error` and a CLOSE follow at once."
-            refused = SessionRefused(error.message, code=error.name)
-            return Route(Verdict.SESSION, outcome=Outcome(self.opening, error=refused))
-        return SESSION_ROUTE
+        error = server_error(event)
+        event_id = error.event_id or ""
+        # An update that was given up for uncertain is nobody's question any more, but the
+        # configuration still wants to know.
+        machine = self._asked.get(event_id, self.config)
+        outcome = machine.on_refused(event_id, error)
+        if outcome is None and self.is_opening:
+            outcome = self._refused_opening(error)
+        return Route(Verdict.SESSION, outcome=outcome)
 
+    def _refused_opening(self, error: ServerError) -> Outcome | None:
+        """While a connection opens only one thing has been asked, so an error is about that.
 
-def _ending(error: RealtimeError, uncertain: bool) -> RealtimeError:
-    if not isinstance(error, ConnectionLost):
-        return error
-    return ConnectionLost(str(error), close_code=error.close_code, uncertain=uncertain)
-
-
-def _server_error(event: events.ErrorEvent) -> ServerError:
-    details = event.error
-    if isinstance(details, str):
-        return ServerError(details)
-    return ServerError(
-        text(details, "message") or "the server gave no message",
-        code=text(details, "code"),
-        type=text(details, "type"),
-        param=text(details, "param"),
-        event_id=text(details, "event_id"),
-    )
+        "A bad key, an unknown model or the beta header still upgrades with HTTP 101; then
+        one `error` and a CLOSE follow at once."
+        """
+        if self.config.acknowledged is not None:
+            return self.config.on_refused(self.opening, error)
+        return Outcome(self.opening, error=SessionRefused(error.message, code=error.name))

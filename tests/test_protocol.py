@@ -12,6 +12,7 @@ from realtime_client.errors import (
     ClientClosed,
     ConnectionLost,
     InvalidClientEvent,
+    RealtimeError,
     ResponseRejected,
     ServerError,
     SessionRefused,
@@ -32,13 +33,28 @@ def opened(**options: Any) -> Protocol:
     protocol = Protocol(nonce="n", now=0.0, **options)
     protocol.receive(wire.frame("session.created", session=wire.session()), 0.0)
     assert protocol.is_open
+    protocol.outcomes()
     return protocol
 
 
+def outcomes(protocol: Protocol, data: bytes) -> list[Outcome]:
+    protocol.receive(data, 1.0)
+    return protocol.outcomes()
+
+
 def outcome(protocol: Protocol, data: bytes) -> Outcome:
-    found = protocol.receive(data, 1.0).outcome
-    assert found is not None
+    (found,) = outcomes(protocol, data)
     return found
+
+
+def lost(protocol: Protocol, error: RealtimeError) -> list[Outcome]:
+    protocol.lost(error)
+    return protocol.outcomes()
+
+
+def expired(protocol: Protocol, now: float) -> list[Outcome]:
+    protocol.on_deadline(now)
+    return protocol.outcomes()
 
 
 # -- opening --------------------------------------------------------------------------------
@@ -54,11 +70,9 @@ def test_without_a_configuration_it_is_open_when_the_session_exists() -> None:
 
 
 def test_with_one_it_is_open_when_the_server_acknowledged_it() -> None:
-    config = events.SessionConfig(instructions="Be brief.")
-    protocol = Protocol(nonce="n", now=0.0, session=config)
+    protocol = Protocol(nonce="n", now=0.0, session={("instructions",): "Be brief."})
     assert sent(protocol) == []
-    created = protocol.receive(wire.frame("session.created", session=wire.session()), 0.0)
-    assert created.outcome is None
+    assert outcomes(protocol, wire.frame("session.created", session=wire.session())) == []
     before = protocol.is_open
     (update,) = sent(protocol)
     assert update == {
@@ -73,23 +87,22 @@ def test_with_one_it_is_open_when_the_server_acknowledged_it() -> None:
 
 def test_a_second_session_created_does_not_open_twice() -> None:
     protocol = opened()
-    again = protocol.receive(wire.frame("session.created", session=wire.session()), 0.0)
-    assert again.outcome is None
+    assert outcomes(protocol, wire.frame("session.created", session=wire.session())) == []
 
 
 def test_an_error_as_the_first_word_is_a_refusal_with_the_servers_words() -> None:
-    protocol = Protocol(nonce="n", now=0.0, session=events.SessionConfig(instructions="x"))
+    protocol = Protocol(nonce="n", now=0.0, session={("instructions",): "x"})
     end = outcome(protocol, wire.error(None, "invalid_api_key", "Incorrect API key provided."))
     assert end.event_id == protocol.opening
     assert isinstance(end.error, SessionRefused)
     assert end.error.code == "invalid_api_key"
     assert "Incorrect API key provided." in str(end.error)
     assert not end.error.retryable
-    assert protocol.lost(ConnectionLost("closed")) == []
+    assert lost(protocol, ConnectionLost("closed")) == []
 
 
 def test_a_rejected_configuration_never_opens() -> None:
-    protocol = Protocol(nonce="n", now=0.0, session=events.SessionConfig(instructions="x"))
+    protocol = Protocol(nonce="n", now=0.0, session={("instructions",): "x"})
     protocol.receive(wire.frame("session.created", session=wire.session()), 0.0)
     end = outcome(protocol, wire.error(protocol.opening, "invalid_value", param="session.x"))
     assert isinstance(end.error, SessionUpdateRejected)
@@ -99,12 +112,12 @@ def test_a_rejected_configuration_never_opens() -> None:
 def test_silence_is_over_at_its_deadline_and_not_before() -> None:
     protocol = Protocol(nonce="n", now=100.0, open_timeout=5.0)
     assert protocol.next_deadline() == 105.0
-    assert protocol.on_deadline(104.9) == []
-    (end,) = protocol.on_deadline(105.0)
+    assert expired(protocol, 104.9) == []
+    (end,) = expired(protocol, 105.0)
     assert end.event_id == protocol.opening
     assert isinstance(end.error, AcknowledgementTimeout)
     assert protocol.next_deadline() is None
-    assert protocol.on_deadline(200.0) == []
+    assert expired(protocol, 200.0) == []
 
 
 def test_an_open_connection_has_no_deadline() -> None:
@@ -148,23 +161,22 @@ def test_a_request_is_answered_once(command: Any, answer: bytes) -> None:
     assert raw["event_id"] == event_id
     end = outcome(protocol, answer)
     assert (end.event_id, end.error) == (event_id, None)
-    assert protocol.receive(answer, 2.0).outcome is None
-    assert protocol.lost(ConnectionLost("gone")) == []
+    assert outcomes(protocol, answer) == []
+    assert lost(protocol, ConnectionLost("gone")) == []
 
 
 @pytest.mark.parametrize(("command", "answer"), REQUESTS)
 def test_a_request_is_refused_by_its_event_id_and_no_other(command: Any, answer: bytes) -> None:
     protocol = opened()
     event_id = protocol.send(command)
-    assert protocol.receive(wire.error("event_other", "x"), 1.0).outcome is None
-    assert protocol.receive(wire.error(None, "x"), 1.0).outcome is None
+    assert outcomes(protocol, wire.error("event_other", "x")) == []
+    assert outcomes(protocol, wire.error(None, "x")) == []
     end = outcome(protocol, wire.error(event_id, "some_code", "words", param="p"))
     assert end.event_id == event_id
     assert isinstance(end.error, ServerError)
     assert (end.error.code, end.error.message, end.error.param) == ("some_code", "words", "p")
-    late = protocol.receive(answer, 1.0)
-    assert late.outcome is None
-    assert protocol.lost(ConnectionLost("gone")) == []
+    assert outcomes(protocol, answer) == []
+    assert lost(protocol, ConnectionLost("gone")) == []
 
 
 @pytest.mark.parametrize(("command", "answer"), REQUESTS)
@@ -176,11 +188,11 @@ def test_a_lost_connection_ends_it_and_says_whether_it_was_written(
         event_id = protocol.send(command)
         if write:
             sent(protocol)
-        (end,) = protocol.lost(ConnectionLost("gone", close_code=1011))
+        (end,) = lost(protocol, ConnectionLost("gone", close_code=1011))
         assert end.event_id == event_id
         assert isinstance(end.error, ConnectionLost)
         assert (end.error.uncertain, end.error.close_code) == (write, 1011)
-        assert protocol.lost(ConnectionLost("again")) == []
+        assert lost(protocol, ConnectionLost("again")) == []
 
 
 def test_an_update_that_waits_for_its_turn_is_certain_not_to_have_gone_out() -> None:
@@ -188,7 +200,7 @@ def test_an_update_that_waits_for_its_turn_is_certain_not_to_have_gone_out() -> 
     update = events.SessionUpdate(session=events.SessionConfig(instructions="x"))
     first, second = protocol.send(update), protocol.send(update)
     assert len(sent(protocol)) == 1
-    ends = {end.event_id: end.error for end in protocol.lost(ConnectionLost("gone"))}
+    ends = {end.event_id: end.error for end in lost(protocol, ConnectionLost("gone"))}
     assert {event_id: getattr(error, "uncertain", None) for event_id, error in ends.items()} == {
         first: True,
         second: False,
@@ -198,7 +210,7 @@ def test_an_update_that_waits_for_its_turn_is_certain_not_to_have_gone_out() -> 
 def test_a_clean_close_is_not_a_loss() -> None:
     protocol = opened()
     protocol.send(events.InputAudioBufferCommit())
-    (end,) = protocol.lost(ClientClosed("closed"))
+    (end,) = lost(protocol, ClientClosed("closed"))
     assert isinstance(end.error, ClientClosed)
 
 
@@ -220,7 +232,7 @@ def test_a_create_that_is_given_up_is_cancelled_by_id_when_it_comes() -> None:
     protocol.give_up(event_id)
     assert sent(protocol) == []
     late = protocol.receive(wire.created("resp_1", create["response"]["metadata"]), 60.0)
-    assert (late.verdict, late.outcome) == (Verdict.DISCARDED, None)
+    assert (late.verdict, protocol.outcomes()) == (Verdict.DISCARDED, [])
     assert sent(protocol) == [{"type": "response.cancel", "response_id": "resp_1"}]
 
 
@@ -233,7 +245,7 @@ def test_a_refused_create_is_told_at_once() -> None:
 
 def test_the_vads_commit_answers_nobody() -> None:
     protocol = opened()
-    assert protocol.receive(REQUESTS[5][1], 1.0).outcome is None
+    assert outcomes(protocol, REQUESTS[5][1]) == []
 
 
 # -- dicts ----------------------------------------------------------------------------------
@@ -278,7 +290,7 @@ def test_a_dict_that_does_not_fit_queues_nothing(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidClientEvent):
         protocol.send(wrong)
     assert sent(protocol) == []
-    assert protocol.lost(ConnectionLost("gone")) == []
+    assert lost(protocol, ConnectionLost("gone")) == []
 
 
 def test_a_command_that_cannot_be_queues_nothing() -> None:
@@ -288,7 +300,7 @@ def test_a_command_that_cannot_be_queues_nothing() -> None:
     with pytest.raises(UsageError):
         protocol.send(events.ResponseCreate(response=params))
     assert (sent(protocol), protocol.outbox_bytes) == ([], 0)
-    assert protocol.lost(ConnectionLost("gone")) == []
+    assert lost(protocol, ConnectionLost("gone")) == []
 
 
 def test_an_event_of_another_kind_of_server_passes_through() -> None:
@@ -306,12 +318,12 @@ def test_no_frame_raises(data: bytes | str) -> None:
     happened = protocol.receive(data, 1.0)
     assert isinstance(happened.event, (events.UnknownEvent, events.InvalidEvent))
     assert isinstance(happened.raw, bytes)
-    assert (happened.verdict, happened.outcome) == (Verdict.SESSION, None)
+    assert (happened.verdict, protocol.outcomes()) == (Verdict.SESSION, [])
 
 
 def test_an_error_that_is_a_plain_string_is_survived() -> None:
     protocol = opened()
-    assert protocol.receive(wire.frame("error", error="overloaded"), 1.0).outcome is None
+    assert outcomes(protocol, wire.frame("error", error="overloaded")) == []
 
 
 def test_audio_is_counted_while_its_message_lasts() -> None:
@@ -327,6 +339,14 @@ def test_audio_is_counted_while_its_message_lasts() -> None:
     assert protocol.playback.received("m") == 12
     protocol.receive(wire.frame("response.output_item.done", **item), 1.0)
     assert protocol.playback.received("m") == 0
+
+
+def test_audio_freezes_the_voice_whoever_it_is_for() -> None:
+    protocol = opened()
+    assert not protocol.config.spoken
+    delta = {"item_id": "m", "output_index": 0, "content_index": 0, "delta": "AAAA"}
+    protocol.receive(wire.frame("response.output_audio.delta", response_id="r", **delta), 1.0)
+    assert protocol.config.spoken
 
 
 def test_the_outbox_knows_its_size() -> None:
