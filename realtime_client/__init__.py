@@ -18,17 +18,12 @@ to test against, without a key.
 from realtime_client.client import Client
 from realtime_client.dialects import GA, Dialect
 from realtime_client.endpoints import Endpoint, OpenAI
+from realtime_client.frames import Frame, Happened
+from realtime_client.group import SessionGroup
 from realtime_client.options import SessionShortcuts
-from realtime_client.protocol import Frame, Happened, Protocol
-from realtime_client.response import (
-    AllAudio,
-    AudioStream,
-    Call,
-    Message,
-    Output,
-    Response,
-    TextStream,
-)
+from realtime_client.protocol import Protocol
+from realtime_client.response import AllAudio, Call, Message, Output, Response
+from realtime_client.speech import AudioStream, TextStream
 from realtime_client.transport import Connect, Keepalive, Transport, TransportClosed
 from realtime_client.verbs import ResponseOptions
 
@@ -50,6 +45,7 @@ __all__ = [
     "Protocol",
     "Response",
     "ResponseOptions",
+    "SessionGroup",
     "SessionShortcuts",
     "TextStream",
     "Transport",

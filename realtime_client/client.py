@@ -8,19 +8,24 @@ names that people call it by.
 
 from __future__ import annotations
 
+import os
 import secrets
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
 import anyio
 
-from realtime_client import events
+from realtime_client import events, protocol
+from realtime_client.config import asked_by
 from realtime_client.connection import Connection
 from realtime_client.endpoints import DEFAULT_MODEL, Endpoint, OpenAI, shown
 from realtime_client.errors import UsageError
+from realtime_client.former import warn_of_former_variables
+from realtime_client.frames import Frame
+from realtime_client.leaves import Leaves
 from realtime_client.options import AnySession, SessionShortcuts, session_from
-from realtime_client.protocol import Frame, Protocol
 from realtime_client.response import Response
+from realtime_client.session import SessionVerbs
 from realtime_client.streams import Once
 from realtime_client.transport import Connect, Keepalive, connect_websocket
 from realtime_client.uplink import Uplink
@@ -28,7 +33,6 @@ from realtime_client.verbs import (
     ConversationVerbs,
     InputAudioBufferVerbs,
     ResponseVerbs,
-    SessionView,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +41,16 @@ if TYPE_CHECKING:
     from realtime_client.audio import AudioData
 
 __all__ = ["Client"]
+
+
+class Group(Protocol):
+    """What a client needs of the group that it belongs to; see `SessionGroup`."""
+
+    def enter(self, client: Client, own: Leaves) -> Leaves:
+        """Count the client as live; returns the group's fields under its own."""
+
+    def leave(self, client: Client) -> None:
+        """The client is not live any more."""
 
 
 class Client:
@@ -49,6 +63,8 @@ class Client:
     or a plain dict; the keyword shortcuts (`voice`, `instructions`, `turn_detection`, ...,
     see `SessionShortcuts`) are the same fields by shorter names. `None` is sent as null, what
     is not given is not sent, and a field given twice is an error.
+
+    `group` is a `SessionGroup` whose configuration lies under the client's own.
 
     How: `open_timeout` seconds for connecting and again for the acknowledgement,
     `close_timeout` seconds for the closing handshake, `chunk_ms` (20 to 1,000) for the length
@@ -71,11 +87,15 @@ class Client:
         keepalive: Keepalive | None = None,
         chunk_ms: int = 100,
         connect: Connect | None = None,
+        group: Group | None = None,
         **shortcuts: Unpack[SessionShortcuts],
     ) -> None:
+        warn_of_former_variables(os.environ)
         self._config = session_from(session, shortcuts)
         self._endpoint = _endpoint(endpoint, api_key)
         self._model = _model(model, self._config)
+        self._transcribes = isinstance(self._config, events.TranscriptionSessionConfig)
+        self._group = group
         self._open_timeout = open_timeout
         self._close_timeout = close_timeout
         self._chunk_ms = chunk_ms
@@ -85,7 +105,8 @@ class Client:
         self._connection: Connection | None = None
 
     def __repr__(self) -> str:
-        return f"<Client {shown(self._endpoint.url)} {self._model or 'transcription'}>"
+        endpoint = getattr(self, "_endpoint", None)  # __init__ may have failed
+        return f"<Client {shown(endpoint.url) if endpoint else 'without an endpoint'}>"
 
     async def __aenter__(self) -> Self:
         """Connect, configure, and wait for the server's acknowledgement.
@@ -97,25 +118,29 @@ class Client:
         """
         if self._connection is not None:
             raise UsageError("a Client is entered once; make another one for another session")
-        protocol = Protocol(
+        core = protocol.Protocol(
             nonce=secrets.token_hex(4),
             now=anyio.current_time(),
-            session=self._config,
+            session=self._enter_group(),
             open_timeout=self._open_timeout,
             dialect=self._endpoint.dialect,
         )
-        connection = Connection(protocol, close_timeout=self._close_timeout)
+        connection = Connection(core, close_timeout=self._close_timeout)
         self._connection = connection
         self._uplink = Uplink(connection, chunk_ms=self._chunk_ms)
-        self.session = SessionView(connection)
-        self.response = ResponseVerbs(connection)
-        self.conversation = ConversationVerbs(connection)
-        self.input_audio_buffer = InputAudioBufferVerbs(connection, self._uplink)
-        await connection.open(
-            self._connect,
-            self._endpoint.connect_url(self._model),
-            self._endpoint.connect_headers(),
-        )
+        self._session = SessionVerbs(connection)
+        self._response = ResponseVerbs(connection)
+        self._conversation = ConversationVerbs(connection)
+        self._input_audio_buffer = InputAudioBufferVerbs(connection, self._uplink)
+        try:
+            await connection.open(
+                self._connect,
+                self._endpoint.connect_url(self._model),
+                self._endpoint.connect_headers(),
+            )
+        except BaseException:
+            self._leave_group()
+            raise
         return self
 
     async def __aexit__(
@@ -124,7 +149,39 @@ class Client:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._open().aclose()
+        self._leave_group()
+        try:
+            await self._open().aclose()
+        except anyio.get_cancelled_exc_class():
+            # The owner is being cancelled. What his block raised is his, and comes first.
+            if exc is None:
+                raise
+
+    # -- the wire's own verbs, grouped as the wire groups them ---------------------------
+
+    @property
+    def session(self) -> SessionVerbs:
+        """`session.*`: the acknowledged configuration, and changing it."""
+        self._open()
+        return self._session
+
+    @property
+    def response(self) -> ResponseVerbs:
+        """`response.*`: asking for responses."""
+        self._open()
+        return self._response
+
+    @property
+    def conversation(self) -> ConversationVerbs:
+        """`conversation.*`: the server's items."""
+        self._open()
+        return self._conversation
+
+    @property
+    def input_audio_buffer(self) -> InputAudioBufferVerbs:
+        """`input_audio_buffer.*`: the turn, by hand."""
+        self._open()
+        return self._input_audio_buffer
 
     # -- verbs for people -------------------------------------------------------------
 
@@ -159,8 +216,9 @@ class Client:
             InvalidAudio: Not finite, not a rate, not a shape. Nothing was sent.
             ConnectionLost: The connection is gone.
         """
+        connection = self._open()
         self._uplink.push(audio, rate=rate, channels=channels, dtype=dtype)
-        await self._open().drain()
+        await connection.drain()
 
     async def send(self, event: events.ClientEvent | dict[str, Any]) -> None:
         """Send any client event, typed or as a dict in the wire's shape.
@@ -184,23 +242,40 @@ class Client:
         idle time-out. The subscription begins with this call, so make it before what you
         want to hear the answer of.
         """
-        return self._open().watch_responses()
+        return self._live().watches.new_responses()
 
     def events(self) -> Once[Frame]:
         """Every event that the server sends from now on, typed, with its raw bytes."""
-        connection = self._open()
-        return connection.watch_frames(connection.received, "events()")
+        watches = self._live().watches
+        return watches.frames(watches.received, "events()")
 
     def sent(self) -> Once[Frame]:
         """Every event that goes out from now on, typed, with its raw bytes."""
-        connection = self._open()
-        return connection.watch_frames(connection.sent, "sent()")
+        watches = self._live().watches
+        return watches.frames(watches.sent, "sent()")
 
     @property
     def stats(self) -> Mapping[str, int]:
         """How many events of responses were delivered, discarded, or belonged to nobody."""
         counts = self._open().protocol.router.counts
         return {verdict.value: count for verdict, count in counts.items()}
+
+    def _enter_group(self) -> Leaves | None:
+        """What to configure: our own fields over the group's. The model is in the URL."""
+        own = asked_by(self._config) if self._config is not None else {}
+        wanted = self._group.enter(self, own) if self._group is not None else own
+        if self._model is None and not self._transcribes:
+            self._model = wanted.get(("model",)) or DEFAULT_MODEL
+        return {path: value for path, value in wanted.items() if path != ("model",)} or None
+
+    def _leave_group(self) -> None:
+        if self._group is not None:
+            self._group.leave(self)
+
+    def _live(self) -> Connection:
+        connection = self._open()
+        connection.check_open()
+        return connection
 
     def _open(self) -> Connection:
         if self._connection is None:
@@ -217,7 +292,7 @@ def _endpoint(endpoint: Endpoint | str | None, api_key: str | None) -> Endpoint:
 
 
 def _model(model: str | None, config: AnySession | None) -> str | None:
-    """The model of the URL; None for a transcription session, which has none."""
+    """The model that was named; a transcription session has none."""
     if isinstance(config, events.TranscriptionSessionConfig):
         if model is not None:
             raise UsageError(
@@ -228,4 +303,4 @@ def _model(model: str | None, config: AnySession | None) -> str | None:
     configured = config.model if config is not None else None
     if model is not None and configured and configured != model:
         raise UsageError(f"the model is given twice: {model!r} and session.model {configured!r}")
-    return model or configured or DEFAULT_MODEL
+    return model or configured or None

@@ -12,29 +12,38 @@ connection ends every stream and every waiting call with `ConnectionLost`, and t
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+import logging
+import math
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, TypeVar
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.abc
 
 from realtime_client import events
+from realtime_client.endpoints import Headers
 from realtime_client.errors import (
     ClientClosed,
+    ConnectFailed,
     ConnectionLost,
     RealtimeError,
     SessionRefused,
 )
+from realtime_client.frames import Frame, Happened
+from realtime_client.leaves import Leaves
 from realtime_client.outcome import Outcome
-from realtime_client.protocol import Frame, Happened, Protocol
+from realtime_client.protocol import Protocol
 from realtime_client.reconnect import is_fatal_close
 from realtime_client.response import Response
 from realtime_client.router import ResponseRecord, Verdict
-from realtime_client.streams import Bell, Once
+from realtime_client.streams import Bell
 from realtime_client.transport import Connect, Transport, TransportClosed
+from realtime_client.watches import Waiter, Watches
 
 __all__ = ["Connection"]
+
+_log = logging.getLogger("realtime_client")
 
 T = TypeVar("T")
 
@@ -44,33 +53,27 @@ GRACE: Final = 1.0
 WRITE_AHEAD: Final = 256 * 1024
 """Bytes that may wait for the socket before `send_audio` waits: 4 s of 24 kHz PCM."""
 
-FRAMES_BOUND: Final = 64 * 1024 * 1024
-"""Bytes of frames that one unread `events()` or `sent()` may hold."""
-
-RESPONSES_BOUND: Final = 256
-"""Responses that one unread `responses()` may hold."""
-
 
 class Connection:
     """A session on one socket. `open` and `aclose` belong to the same task."""
 
     def __init__(self, protocol: Protocol, *, close_timeout: float) -> None:
         self.protocol = protocol
-        self.received: WeakSet[Once[Frame]] = WeakSet()
-        self.sent: WeakSet[Once[Frame]] = WeakSet()
-        self.responses: WeakSet[Once[Response]] = WeakSet()
+        self.watches = Watches()
         self._close_timeout = close_timeout
         self._handles: WeakValueDictionary[str, Response] = WeakValueDictionary()
-        self._waiting: dict[str, _Waiter] = {}
+        self._waiting: dict[str, Waiter] = {}
         self._to_write = Bell()
         self._drained = Bell()
         self._finished = Bell()
         self._running = 0
+        self._writing = False
+        self._deadline = math.inf
         self._ended: RealtimeError | None = None
 
     # -- opening and closing ----------------------------------------------------------
 
-    async def open(self, connect: Connect, url: str, headers: dict[str, str]) -> None:
+    async def open(self, connect: Connect, url: str, headers: Headers) -> None:
         """Connect, start the two tasks, and wait until the configuration is acknowledged.
 
         Raises:
@@ -78,12 +81,18 @@ class Connection:
             SessionUpdateRejected: The server refused the configuration.
             AcknowledgementTimeout: The server said nothing in time.
         """
-        async with AsyncExitStack() as stack:
-            self._transport: Transport = await stack.enter_async_context(connect(url, headers))
-            tasks = anyio.create_task_group()
-            await tasks.__aenter__()
-            self._tasks = tasks
-            self._stack = stack.pop_all()
+        try:
+            async with AsyncExitStack() as stack:
+                self._transport: Transport = await stack.enter_async_context(connect(url, headers))
+                tasks = anyio.create_task_group()
+                await tasks.__aenter__()
+                self._tasks = tasks
+                self._stack = stack.pop_all()
+        except BaseException as error:
+            known = error if isinstance(error, RealtimeError) else ClientClosed("it did not open")
+            self._lose(known)
+            raise
+        self.protocol.connected(anyio.current_time())
         self._running = 2
         self._tasks.start_soon(self._read, name="realtime_client reader")
         self._tasks.start_soon(self._write, name="realtime_client writer")
@@ -94,14 +103,26 @@ class Connection:
             raise
 
     async def aclose(self) -> None:
-        """Close, in bounded time, from any state. Every stream and call ends."""
-        self._lose(ClientClosed("the client was closed"))
+        """Close, in bounded time, from any state. Every stream and call ends.
+
+        What was queued is written first, within the time for closing.
+        """
         try:
+            with anyio.move_on_after(self._close_timeout, shield=True):
+                await self._write_rest()
+            self._lose(ClientClosed("the client was closed"))
             # The transport has its own bound on the closing handshake; ours comes after it.
             with anyio.move_on_after(self._close_timeout + GRACE, shield=True):
                 await self._transport.aclose()
         finally:
             await self._end_tasks()
+
+    async def _write_rest(self) -> None:
+        """Wait until everything that was queued is written, or can no longer be."""
+        while self._running == 2 and self._ended is None:
+            if not self._writing and not self.protocol.outbox_bytes:
+                return
+            await self._drained.wait()
 
     async def _end_tasks(self) -> None:
         """End the two tasks, then the socket, whatever went before.
@@ -124,7 +145,7 @@ class Connection:
     def check_open(self) -> None:
         """Raise what ended the connection, if anything did."""
         if self._ended is not None:
-            raise self._ended
+            raise self._ended.with_traceback(None)
 
     # -- what callers do --------------------------------------------------------------
 
@@ -132,7 +153,7 @@ class Connection:
         """Hand a command to the core and wake the writer. Returns the request's id."""
         self.check_open()
         event_id = self.protocol.send(command)
-        self._to_write.ring()
+        self._after()
         return event_id
 
     async def request(self, command: events.ClientEvent, answer: type[T]) -> T:
@@ -154,33 +175,34 @@ class Connection:
         try:
             handle = await self._answer(event_id)
         except BaseException:
-            self.protocol.give_up(event_id)
-            self._to_write.ring()
+            self.protocol.give_up(event_id, heard=bool(self.watches.responses))
+            self._after()
             raise
         assert isinstance(handle, Response)
         return handle
+
+    async def update(self, asked: Leaves, *, seconds: float, between_turns: bool) -> Any:
+        """Ask for a change of the session; returns its `Acknowledgement`.
+
+        Where the caller is cancelled, an update that has not gone out is withdrawn, and one
+        that has is tracked to its end, though nobody waits.
+        """
+        self.check_open()
+        event_id = self.protocol.update(
+            asked, now=anyio.current_time(), timeout=seconds, between_turns=between_turns
+        )
+        try:
+            return await self._answer(event_id)
+        except BaseException:
+            self.protocol.give_up(event_id)
+            self._after()
+            raise
 
     async def drain(self) -> None:
         """Wait until the socket has taken what is more than `WRITE_AHEAD`."""
         while self.protocol.outbox_bytes > WRITE_AHEAD:
             self.check_open()
             await self._drained.wait()
-
-    def watch_frames(self, where: WeakSet[Once[Frame]], what: str) -> Once[Frame]:
-        """A new subscription to the frames of one direction, from now on."""
-        self.check_open()
-        watch: Once[Frame] = Once(what, bound=FRAMES_BOUND, size=lambda frame: len(frame.raw))
-        where.add(watch)
-        return watch
-
-    def watch_responses(self) -> Once[Response]:
-        """A new subscription to the responses that begin from now on."""
-        self.check_open()
-        watch: Once[Response] = Once(
-            "responses()", bound=RESPONSES_BOUND, size=lambda _: 1, unit="responses"
-        )
-        self.responses.add(watch)
-        return watch
 
     # -- the two tasks ----------------------------------------------------------------
 
@@ -189,84 +211,108 @@ class Connection:
             while True:
                 data = await self._transport.receive()
                 self._tell(self.protocol.receive(data, anyio.current_time()))
-        except TransportClosed as closed:
-            self._lose(self._loss(closed))
+        except Exception as error:  # noqa: BLE001 - it ends this connection and never its host
+            self._lose(self._loss(error))
+            with suppress(Exception):
+                # What still comes has to be read, or the library waits for room in its
+                # buffer and never sees the answer to our close frame.
+                while not isinstance(error, TransportClosed):
+                    await self._transport.receive()
         finally:
             self._stopped()
 
     async def _write(self) -> None:
         try:
             while self._ended is None:
+                self._writing = True
                 for frame in self.protocol.data_to_send():
                     await self._transport.send(frame.raw)
-                    for watch in self.sent:
-                        watch.push(frame)
+                    self.watches.tell(self.watches.sent, frame)
+                self._writing = False
                 self._drained.ring()
                 await self._await_work()
-        except TransportClosed as closed:
-            self._lose(self._loss(closed))
+        except Exception as error:  # noqa: BLE001 - it ends this connection and never its host
+            self._lose(self._loss(error))
         finally:
             self._stopped()
 
     async def _await_work(self) -> None:
         """Wait for something to write, or for the core's next deadline."""
+        if not self.protocol.outbox_bytes and self._ended is None:
+            await self._in_time(self._to_write)
+
+    async def _in_time(self, bell: Bell) -> None:
+        """Wait for a bell, or for the core's next deadline. Whoever waits keeps the time."""
         deadline = self.protocol.next_deadline()
-        if self.protocol.outbox_bytes or self._ended:
-            return
+        self._deadline = math.inf if deadline is None else deadline
         if deadline is None:
-            await self._to_write.wait()
+            await bell.wait()
             return
-        with anyio.move_on_after(max(0.0, deadline - anyio.current_time())):
-            await self._to_write.wait()
-        for outcome in self.protocol.on_deadline(anyio.current_time()):
-            self._resolve(outcome)
+        with anyio.CancelScope(deadline=deadline):
+            await bell.wait()
+        if anyio.current_time() >= deadline:
+            self.protocol.on_deadline(anyio.current_time())
+            self._after()
 
     def _stopped(self) -> None:
         self._running -= 1
         self._finished.ring()
+        self._drained.ring()
 
     # -- telling people -----------------------------------------------------------------
 
     def _tell(self, happened: Happened) -> None:
         """Hand what happened to everybody whom it concerns."""
         event = happened.event
-        if self.received:
-            frame = Frame(event, happened.raw)
-            for watch in self.received:
-                watch.push(frame)
+        if self.watches.received:
+            self.watches.tell(self.watches.received, Frame(event, happened.raw))
         record = happened.response
         if record is not None and happened.verdict is Verdict.DELIVERED:
             self._tell_response(event, record)
-        if happened.outcome is not None:
-            self._resolve(happened.outcome)
-        if self.protocol.outbox_bytes or happened.outcome is not None:
+        self._after()
+
+    def _after(self) -> None:
+        """After the core has done something: wake whoever it concerns."""
+        ended = self.protocol.outcomes()
+        for outcome in ended:
+            waiter = self._waiting.pop(outcome.event_id, None)
+            if waiter is not None:
+                waiter.resolve(outcome)
+        notices = self.protocol.config.notices
+        if notices:
+            for notice in notices:
+                self.watches.tell(self.watches.notices, notice)
+            notices.clear()
+        deadline = self.protocol.next_deadline()
+        nearer = deadline is not None and deadline < self._deadline
+        if ended or nearer or self.protocol.outbox_bytes:
             self._to_write.ring()
 
     def _tell_response(self, event: Any, record: ResponseRecord) -> None:
         if record.id is None:
             return
-        if type(event) is events.ResponseCreated:
-            self._begin(event, record)
+        new = record.id not in self._handles and record.event_id in self._waiting
+        if type(event) is events.ResponseCreated or new:
+            self._begin(event.response, record)
         handle = self._handles.get(record.id)
         if handle is not None:
             handle._deliver(event)
             if type(event) is events.ResponseDone:
                 self._handles.pop(record.id, None)
 
-    def _begin(self, event: events.ResponseCreated, record: ResponseRecord) -> None:
+    def _begin(self, resource: events.ResponseResource, record: ResponseRecord) -> None:
         """A response began. Where nobody would hold it, nothing is kept of it."""
         waiter = self._waiting.get(record.event_id or "")
-        if waiter is None and not self.responses:
+        if waiter is None and not self.watches.responses:
             return
         handle = Response(
-            event.response,
+            resource,
             initiator=record.initiator,
             audio_format=_output_format(self.protocol),
             cancel=self._cancel,
         )
-        self._handles[handle.id] = handle
-        for watch in self.responses:
-            watch.push(handle)
+        self._handles[record.id or ""] = handle
+        self.watches.tell(self.watches.responses, handle)
         if waiter is not None:
             waiter.resolve(Outcome(record.event_id or "", handle))
 
@@ -274,64 +320,42 @@ class Connection:
         self.send(events.ResponseCancel(response_id=response.id))
 
     async def _answer(self, event_id: str) -> Any:
-        waiter = self._waiting[event_id] = _Waiter()
+        waiter = self._waiting[event_id] = Waiter()
+        self._after()
         try:
-            return await waiter.wait()
+            while waiter.outcome is None:
+                await self._in_time(waiter.bell)
+            return waiter.result()
         finally:
             self._waiting.pop(event_id, None)
 
-    def _resolve(self, outcome: Outcome) -> None:
-        waiter = self._waiting.get(outcome.event_id)
-        if waiter is not None:
-            waiter.resolve(outcome)
-
-    def _loss(self, closed: TransportClosed) -> RealtimeError:
-        """A closed transport in the words of the error tree."""
-        words = closed.reason or "the server closed the connection"
-        if closed.code is None:
-            words = "the connection dropped"
-        if self.protocol.next_deadline() is not None and is_fatal_close(closed.code):
-            return SessionRefused(words, close_code=closed.code)
-        return ConnectionLost(words, close_code=closed.code)
+    def _loss(self, error: Exception) -> RealtimeError:
+        """What ended a task, in the words of the error tree."""
+        if not isinstance(error, TransportClosed):
+            _log.error("the connection ended on an unexpected error", exc_info=error)
+            return ConnectionLost(f"the connection ended: {type(error).__name__}: {error}")
+        words = error.reason or "the server closed the connection"
+        if error.code is None:
+            words = f"the connection dropped: {error.reason}".removesuffix(": ")
+        if not self.protocol.is_opening:
+            return ConnectionLost(words, close_code=error.code)
+        if is_fatal_close(error.code):
+            return SessionRefused(words, close_code=error.code)
+        return ConnectFailed(f"{words}, before the session was open")
 
     def _lose(self, error: RealtimeError) -> None:
         """The connection is over: end everything, once."""
         if self._ended is not None:
             return
         self._ended = error
-        for outcome in self.protocol.lost(error):
-            self._resolve(outcome)
+        self.protocol.lost(error)
+        self._after()
         for handle in list(self._handles.values()):
             handle._end(error)
         self._handles.clear()
-        clean = isinstance(error, ClientClosed)
-        watches: list[Once[Any]] = [*self.received, *self.sent, *self.responses]
-        for watch in watches:
-            watch.end(None if clean else error)
+        self.watches.end(error)
         for bell in (self._to_write, self._drained):
             bell.ring()
-
-
-class _Waiter:
-    """One caller who waits for one outcome."""
-
-    __slots__ = ("_bell", "_outcome")
-
-    def __init__(self) -> None:
-        self._bell = Bell()
-        self._outcome: Outcome | None = None
-
-    def resolve(self, outcome: Outcome) -> None:
-        if self._outcome is None:
-            self._outcome = outcome
-            self._bell.ring()
-
-    async def wait(self) -> Any:
-        while self._outcome is None:
-            await self._bell.wait()
-        if self._outcome.error is not None:
-            raise self._outcome.error
-        return self._outcome.answer
 
 
 def _output_format(protocol: Protocol) -> events.AudioFormat | None:

@@ -16,8 +16,9 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from realtime_client.dialects import GA, Dialect
 from realtime_client.errors import MissingCredentials, UsageError
+from realtime_client.former import refuse_variable_name
 
-__all__ = ["DEFAULT_MODEL", "Endpoint", "OpenAI", "shown"]
+__all__ = ["DEFAULT_MODEL", "Endpoint", "Headers", "OpenAI", "is_loopback", "shown"]
 
 DEFAULT_MODEL: Final = "gpt-realtime"
 
@@ -40,22 +41,31 @@ class Endpoint:
 
     url: str
     api_key: str | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     dialect: Dialect = GA
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in _SCHEMES or not parts.hostname:
+        try:
+            parts = urlsplit(self.url)
+            fits = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # brackets or a port that cannot be
+            fits = False
+        if not fits:
             raise UsageError(
                 f"{shown(self.url)!r} is not the URL of a server; "
                 "it looks like wss://api.openai.com/v1/realtime"
             )
+        _check_header("api_key", self.api_key or "")
+        for name, value in self.headers.items():
+            _check_header(f"headers[{name!r}]", value)
         if parts.username or parts.password:
             raise UsageError("put the credential into api_key= or headers=, not into the URL")
-        plain = _SCHEMES[parts.scheme] == "ws"
-        if plain and (self.api_key or self.headers) and not _is_loopback(parts.hostname):
+        for secret in (self.api_key, *self.headers.values()):
+            refuse_variable_name(secret or "", os.environ)
+        plain, host = _SCHEMES[parts.scheme] == "ws", parts.hostname or ""
+        if plain and (self.api_key or self.headers) and not is_loopback(host):
             raise UsageError(
-                f"a credential over plain {parts.scheme}:// to {parts.hostname} could be read "
+                f"a credential over plain {parts.scheme}:// to {host} could be read "
                 "by anybody on the way; use wss://"
             )
 
@@ -71,12 +81,28 @@ class Endpoint:
         encoded = urlencode(query, quote_via=quote)
         return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, parts.path, encoded, ""))
 
-    def connect_headers(self) -> dict[str, str]:
-        """The headers of the handshake, with the credential: keep them off every log."""
-        headers = dict(self.headers)
+    def connect_headers(self) -> Headers:
+        """The headers of the handshake, with the credential."""
+        headers = Headers(self.headers)
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"
         return headers
+
+
+class Headers(dict[str, str]):
+    """Headers that do not show their values, wherever a traceback may print them."""
+
+    def __repr__(self) -> str:
+        return f"<headers {', '.join(self)}>"
+
+
+def _check_header(what: str, value: str) -> None:
+    """Raise for what cannot be in a header, before a library quotes it in its own error."""
+    if value != value.strip() or not all(" " <= letter <= "~" for letter in value):
+        raise UsageError(
+            f"{what} has a character that cannot be in a header; "
+            "is there a line break or a space at its end?"
+        )
 
 
 def OpenAI(api_key: str | None = None, *, environ: Mapping[str, str] | None = None) -> Endpoint:
@@ -85,17 +111,21 @@ def OpenAI(api_key: str | None = None, *, environ: Mapping[str, str] | None = No
     Raises:
         MissingCredentials: There is no key in either place.
     """
-    key = api_key or (os.environ if environ is None else environ).get("OPENAI_API_KEY")
+    variables = os.environ if environ is None else environ
+    refuse_variable_name(api_key or "", variables)
+    key = api_key or variables.get("OPENAI_API_KEY")
     if not key:
         raise MissingCredentials(
-            "no API key: set OPENAI_API_KEY, or pass api_key=... . Without a key, talk to the "
-            "simulator: `async with realtime_client.simulator.serve() as server: "
-            "async with Client(endpoint=server.url) as c: ...`"
+            "no API key: set OPENAI_API_KEY, or pass api_key=... . To try it without a key, "
+            "talk to the simulator:\n"
+            "    from realtime_client.simulator import serve\n"
+            "    async with serve() as server, Client(endpoint=server.url) as c: ..."
         )
     return Endpoint("wss://api.openai.com/v1/realtime", api_key=key)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     if host == "localhost":
         return True
     try:
@@ -106,5 +136,7 @@ def _is_loopback(host: str) -> bool:
 
 def shown(url: str) -> str:
     """A URL fit to be shown: without user, password and query, where secrets may be."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    address = url.partition("?")[0].partition("#")[0]
+    scheme, separator, rest = address.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"

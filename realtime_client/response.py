@@ -7,9 +7,6 @@ router has decided whose event it is, and `_deliver` sorts it into the right str
 
 What nobody holds is not kept: the connection knows a response by weak reference only. So
 everything that can be held here (an output, a stream, an iterator of one) holds its response.
-
-Texts are kept per content part, and the `*.done` event wins: where its text continues what
-the deltas said, the rest is streamed; where it contradicts them, it is what `read()` returns.
 """
 
 from __future__ import annotations
@@ -21,70 +18,10 @@ from typing import Any, Final
 from realtime_client import events
 from realtime_client.errors import RealtimeError, ResponseFailed
 from realtime_client.router import Initiator, own_metadata
-from realtime_client.streams import Kept, Once, Reader
+from realtime_client.speech import AudioStream, TextStream
+from realtime_client.streams import Kept, Reader
 
-__all__ = ["AllAudio", "AudioStream", "Call", "Message", "Output", "Response", "TextStream"]
-
-AUDIO_BOUND: Final = 16 * 1024 * 1024
-"""Bytes of one unread audio stream. The longest response is 4,096 tokens of 50 ms each,
-205 s, just under 10 MB of 24 kHz PCM."""
-
-
-class TextStream:
-    """A text as it grows. `async for` gives the deltas, each reader from the first one."""
-
-    __slots__ = ("_deltas", "_owner", "_parts")
-
-    def __init__(self, owner: object) -> None:
-        self._owner = owner
-        self._deltas: Kept[str] = Kept()
-        self._parts: dict[int, str] = {}
-
-    @property
-    def so_far(self) -> str:
-        """All that is known of it now."""
-        return "".join(self._parts[index] for index in sorted(self._parts))
-
-    async def read(self) -> str:
-        """The whole text, once it has ended.
-
-        Raises:
-            ResponseFailed: The response failed.
-            ConnectionLost: The connection broke before the end.
-        """
-        await self._deltas.wait_ended()
-        return self.so_far
-
-    def __aiter__(self) -> Reader[str]:
-        return self._deltas.read(self)
-
-    def _push(self, part: int, delta: str) -> None:
-        self._parts[part] = self._parts.get(part, "") + delta
-        self._deltas.push(delta)
-
-    def _settle(self, part: int, text: object) -> None:
-        """The `*.done` text of a part."""
-        if not isinstance(text, str):
-            return
-        heard = self._parts.get(part, "")
-        if text != heard and text.startswith(heard):
-            self._deltas.push(text[len(heard) :])
-        self._parts[part] = text
-
-    def _end(self, error: RealtimeError | None) -> None:
-        self._deltas.end(error)
-
-
-class AudioStream(Once[bytes]):
-    """The audio of a message, in `format`, as it arrives: chunks of any size, each once."""
-
-    __slots__ = ("_owner", "format")
-
-    def __init__(self, owner: object, what: str, format: events.AudioFormat | None) -> None:  # noqa: A002 - the wire's own name
-        super().__init__(what, bound=AUDIO_BOUND, size=len)
-        self._owner = owner
-        self.format = format
-        """The session's acknowledged output format; None where the server named none."""
+__all__ = ["AllAudio", "Call", "Message", "Output", "Response"]
 
 
 class Output:

@@ -157,6 +157,11 @@ class Router:
         """The ids of the responses that have begun and not ended."""
         return tuple(self._by_id)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no response is active and none has been asked for."""
+        return not self._by_id and not self._requested
+
     def ask(self, command: ResponseCreate, event_id: str) -> str:
         """A create was asked for. Returns the key that it carries in its metadata.
 
@@ -174,8 +179,12 @@ class Router:
         self._requested[key] = ResponseRecord(State.REQUESTED, "client", key=key, event_id=event_id)
         return key
 
-    def give_up(self, event_id: str) -> str | None:
-        """Nobody waits for this request any more. Returns a response id to cancel, if any."""
+    def give_up(self, event_id: str, *, heard: bool = False) -> str | None:
+        """Nobody waits for this request any more. Returns a response id to cancel, if any.
+
+        Where somebody else listens to all responses (`heard`), one that has begun is not
+        discarded: it ends before his ears.
+        """
         for key, record in self._requested.items():
             if record.event_id == event_id:
                 record.step(Input.GIVEN_UP)
@@ -183,7 +192,8 @@ class Router:
                 return None
         for record in self._by_id.values():
             if record.event_id == event_id:
-                record.step(Input.GIVEN_UP)
+                if not heard:
+                    record.step(Input.GIVEN_UP)
                 return record.id
         return None
 
@@ -206,7 +216,9 @@ class Router:
     def on_created(self, event: ResponseCreated) -> Route:
         """A response began: ours, ours but late, the server's, or another party's."""
         response_id = event.response.id
-        if not isinstance(response_id, str) or response_id in self._by_id:
+        if not isinstance(response_id, str):
+            return self._count(Route(Verdict.ORPHAN, outcome=self._nameless(event.response)))
+        if response_id in self._by_id:
             return self._count(_ORPHAN)
         record = self._requester(event.response)
         record.id = response_id
@@ -221,7 +233,7 @@ class Router:
         response_id = event.response.id
         record = self._by_id.pop(response_id, None) if isinstance(response_id, str) else None
         if record is None:
-            return self._count(_ORPHAN)
+            return self._count(self._never_created(event))
         self._by_item = {i: r for i, r in self._by_item.items() if r != response_id}
         route = Route(_verdict(record), record)
         record.step(Input.DONE)
@@ -242,10 +254,7 @@ class Router:
 
     def _requester(self, response: ResponseResource) -> ResponseRecord:
         """Who asked for a response that begins."""
-        metadata = response.metadata or {}
-        key = metadata.get(METADATA_KEY)
-        if key is None and not self._dialect.echoes_metadata and self._requested:
-            key = next(iter(self._requested))
+        key = self._key(response)
         if key is None:
             return _begun("server")
         record = self._requested.pop(key, None)
@@ -257,6 +266,33 @@ class Router:
         late = _begun("client", key)
         late.step(Input.GIVEN_UP)
         return late
+
+    def _never_created(self, event: ResponseDone) -> Route:
+        """ "`response.done` can arrive without its `response.created`": begun and over."""
+        record = self._requested.pop(self._key(event.response) or "", None)
+        if record is None or record.event_id is None:
+            return _ORPHAN
+        response_id = event.response.id
+        record.id = response_id if isinstance(response_id, str) else ""
+        record.step(Input.CREATED)
+        record.step(Input.DONE)
+        return Route(Verdict.DELIVERED, record, Outcome(record.event_id, event))
+
+    def _nameless(self, response: ResponseResource) -> Outcome | None:
+        """A response without an id can be neither heard nor cancelled: its caller is told."""
+        record = self._requested.pop(self._key(response) or "", None)
+        if record is None or record.event_id is None:
+            return None
+        record.step(Input.REFUSED)
+        error = ResponseRejected("the server created the response without an id")
+        return Outcome(record.event_id, error=error)
+
+    def _key(self, response: ResponseResource) -> str | None:
+        """The key that a response carries, or the oldest one where none is echoed."""
+        key = (response.metadata or {}).get(METADATA_KEY)
+        if key is None and not self._dialect.echoes_metadata and self._requested:
+            key = next(iter(self._requested))
+        return key
 
     def _count(self, route: Route) -> Route:
         self.counts[route.verdict] += 1

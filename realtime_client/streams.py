@@ -12,15 +12,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from realtime_client.errors import SlowConsumer
 
 __all__ = ["Bell", "Kept", "Once", "Reader"]
 
 T = TypeVar("T")
+
+FAIR: Final = 32
+"""Elements that may be read without letting others run, and without being cancellable. A
+checkpoint for each would cost more than the element."""
 
 
 class Bell:
@@ -62,7 +67,8 @@ class _Stream(Generic[T]):
     def _finish(self) -> None:
         """Raise what an ended stream ends with."""
         if self._error is not None:
-            raise self._error
+            # Raised as often as somebody asks: without the last one's traceback.
+            raise self._error.with_traceback(None)
         raise StopAsyncIteration
 
 
@@ -93,7 +99,7 @@ class Kept(_Stream[T]):
         while not self.ended:
             await self._bell.wait()
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)
 
 
 class Reader(Generic[T]):
@@ -117,6 +123,8 @@ class Reader(Generic[T]):
             await stream._bell.wait()
         item = stream.items[self._index]
         self._index += 1
+        if self._index % FAIR == 0:
+            await checkpoint()
         return item
 
 
@@ -127,7 +135,7 @@ class Once(_Stream[T]):
     stream ends with `SlowConsumer` and lets go of what it held: the reader never waits.
     """
 
-    __slots__ = ("__weakref__", "_bound", "_items", "_size", "_unit", "_what", "held")
+    __slots__ = ("__weakref__", "_bound", "_handed", "_items", "_size", "_unit", "_what", "held")
 
     def __init__(
         self, what: str, *, bound: int, size: Callable[[T], int], unit: str = "bytes"
@@ -138,6 +146,7 @@ class Once(_Stream[T]):
         self._size = size
         self._unit = unit
         self._items: deque[T] = deque()
+        self._handed = 0
         self.held = 0
         """How much waits to be read."""
 
@@ -168,6 +177,11 @@ class Once(_Stream[T]):
             if self.ended:
                 self._finish()
             await self._bell.wait()
+        self._handed = (self._handed + 1) % FAIR
+        if self._handed == 0:
+            await checkpoint()
+            if not self._items:
+                return await anext(self)
         item = self._items.popleft()
         self.held -= self._size(item)
         return item

@@ -16,15 +16,20 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
+    InvalidHeader,
+    InvalidProxy,
     InvalidStatus,
     InvalidURI,
+    ProxyError,
     WebSocketException,
 )
 
+from realtime_client.endpoints import is_loopback
 from realtime_client.errors import ConnectFailed, HandshakeRefused
 
 __all__ = ["Connect", "Keepalive", "Transport", "TransportClosed", "connect_websocket"]
@@ -152,7 +157,8 @@ def connect_websocket(
     }
 
     def connect(url: str, headers: Mapping[str, str]) -> _Opening:
-        return _Opening(url, {**options, "additional_headers": dict(headers)})
+        proxied = {} if _may_be_proxied(url) else {"proxy": None}
+        return _Opening(url, {**options, **proxied, "additional_headers": headers})
 
     return connect
 
@@ -168,7 +174,7 @@ class _Opening:
         try:
             self._opening = _library()(self._url, **self._options)
             return _WebSocket(await self._opening.__aenter__())
-        except (OSError, WebSocketException) as error:
+        except (OSError, WebSocketException, ImportError) as error:
             raise _refused(error, self._url) from None
 
     async def __aexit__(
@@ -178,6 +184,15 @@ class _Opening:
         traceback: TracebackType | None,
     ) -> None:
         await self._opening.__aexit__(None, None, None)
+
+
+def _may_be_proxied(url: str) -> bool:
+    """Proxies of the environment are for TLS to elsewhere.
+
+    Through a proxy, plain text would be read by it, and this machine is not "elsewhere".
+    """
+    parts = urlsplit(url)
+    return parts.scheme == "wss" and not is_loopback(parts.hostname or "")
 
 
 def _library() -> Any:
@@ -198,7 +213,8 @@ def _library() -> Any:
 
 def _closed(closed: ConnectionClosed) -> TransportClosed:
     if closed.rcvd is None:
-        return TransportClosed(None)
+        # What we sent before giving up says why: "keepalive ping timeout", for example.
+        return TransportClosed(None, closed.sent.reason if closed.sent else "")
     return TransportClosed(closed.rcvd.code, closed.rcvd.reason)
 
 
@@ -215,6 +231,12 @@ def _refused(error: Exception, url: str) -> ConnectFailed:
             return HandshakeRefused(status, body, advice)
         case TimeoutError():
             return ConnectFailed(f"no answer from {address} in time")
+        case InvalidProxy() | ProxyError():
+            return ConnectFailed("the proxy of the environment cannot be used; see HTTPS_PROXY")
+        case ImportError():
+            return ConnectFailed("a SOCKS proxy needs the package python-socks[asyncio]")
+        case InvalidHeader():
+            return ConnectFailed(f"{address} answered the handshake with a bad header")
         case InvalidURI() | InvalidHandshake():
             return ConnectFailed(f"{address} does not speak WebSocket: {error}")
         case _:

@@ -34,7 +34,7 @@ class Uplink:
     def flush(self) -> None:
         """Queue all that is held: the resampler's tail and a chunk that is not full."""
         if self._pipeline is not None:
-            self._send(self._pipeline.flush())
+            self._send(self._current().flush())
 
     def clear(self) -> None:
         """Drop all that is held."""
@@ -46,14 +46,22 @@ class Uplink:
             self._connection.send(events.InputAudioBufferAppend(audio=chunk))
 
     def _current(self) -> InputPipeline:
-        """The pipeline for the acknowledged format; a new one where that has changed."""
+        """The pipeline for the acknowledged format.
+
+        Where that has changed, a new one, which begins with what the old one held.
+        """
         acknowledged = _input_format(self._connection.protocol.config.acknowledged)
-        if self._pipeline is None or acknowledged != self._acknowledged:
+        old = self._pipeline
+        if old is None or acknowledged != self._acknowledged:
             from realtime_client.audio import InputPipeline
 
-            self._acknowledged = acknowledged
-            self._pipeline = InputPipeline(_wire_format(acknowledged), chunk_ms=self._chunk_ms)
-        return self._pipeline
+            new = InputPipeline(_wire_format(acknowledged), chunk_ms=self._chunk_ms)
+            self._acknowledged, self._pipeline = acknowledged, new
+            if old is not None:
+                held = old.format.decode(b"".join(old.flush()))
+                self._send(new.push(held, rate=old.format.rate))
+            return new
+        return old
 
 
 def _input_format(session: events.Session | None) -> events.AudioFormat | None:

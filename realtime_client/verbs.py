@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
+import anyio
+
 from realtime_client import events
 from realtime_client.codec import client_event_from_dict
 from realtime_client.connection import Connection
@@ -25,33 +27,9 @@ __all__ = [
     "ItemVerbs",
     "ResponseOptions",
     "ResponseVerbs",
-    "SessionView",
 ]
 
 _Dict = Mapping[str, Any]
-
-
-class SessionView:
-    """The session as the server acknowledged it. Never a local guess."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._config = connection.protocol.config
-
-    @property
-    def acknowledged(self) -> events.Session | None:
-        """The newest `session` object that the server sent, whole."""
-        return self._config.acknowledged
-
-    @property
-    def in_flight(self) -> tuple[events.Session, ...]:
-        """Updates that were asked for and are not answered, oldest first."""
-        return self._config.in_flight
-
-    @property
-    def id(self) -> str | None:
-        """The server's id of this session."""
-        session_id = getattr(self._config.acknowledged, "id", None)
-        return session_id if isinstance(session_id, str) else None
 
 
 class ResponseOptions(TypedDict, total=False):
@@ -106,6 +84,7 @@ class InputAudioBufferVerbs:
     def __init__(self, connection: Connection, uplink: Uplink) -> None:
         self._connection = connection
         self._uplink = uplink
+        self._committing = anyio.Lock()
 
     async def append(self, audio: bytes | str) -> None:
         """Append audio that already is in the session's input format.
@@ -122,10 +101,13 @@ class InputAudioBufferVerbs:
         Raises:
             ServerError: `input_audio_buffer_commit_empty`, under 100 ms of audio.
         """
-        self._uplink.flush()
-        return await self._connection.request(
-            events.InputAudioBufferCommit(), events.InputAudioBufferCommitted
-        )
+        # "The error can arrive about a second late, after the acknowledgements of later
+        # events", and a `committed` names nobody: so one of ours at a time.
+        async with self._committing:
+            self._uplink.flush()
+            return await self._connection.request(
+                events.InputAudioBufferCommit(), events.InputAudioBufferCommitted
+            )
 
     async def clear(self) -> events.InputAudioBufferCleared:
         """Forget the audio since the last commit, here and at the server."""

@@ -145,6 +145,16 @@ def test_silence_is_said_to_be_silence(tmp_path: Path, monkeypatch: pytest.Monke
     assert "heard no speech" in one_line(result)
 
 
+def test_a_server_that_never_answers_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime_client.cli.converse.ANSWER_TIMEOUT", 0.05)
+    spoken = wav(tmp_path / "in.wav", "anybody there?", 24_000, "PCM_16")
+    with simulator(SimulatorPolicy(created_after=600)) as url:
+        result = run("converse", spoken, "-o", tmp_path / "o.wav", "--fast", "--endpoint", url)
+    assert "heard 1 turns and answered 0" in one_line(result)
+
+
 def test_the_module_and_the_version() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "realtime_client", "--version"],

@@ -28,7 +28,11 @@ def test_the_address_that_is_opened(url: str, model: str | None, opened: str) ->
     assert Endpoint(url).connect_url(model) == opened
 
 
-@pytest.mark.parametrize("url", ["", "a.b/v1/realtime", "ftp://a.b", "wss://", "/v1/realtime"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "a.b/v1/realtime", "ftp://a.b", "wss://", "/v1/realtime", "ws://localhost:99999/r",
+     "ws://localhost:abc/r", "wss://[::1", "wss://a.b:0/r"],
+)  # fmt: skip
 def test_what_is_no_server_is_said_so(url: str) -> None:
     with pytest.raises(UsageError, match="looks like wss://"):
         Endpoint(url)
@@ -77,6 +81,30 @@ def test_and_to_no_other(scheme: str, host: str) -> None:
         assert KEY not in str(caught.value)
 
 
+@pytest.mark.parametrize("bad", [f"{KEY}\n", f" {KEY}", f"{KEY}\u2026", f"{KEY}\r\nX: y"])
+def test_a_key_that_cannot_be_in_a_header_is_refused_without_repeating_it(bad: str) -> None:
+    for secret, named in (({"api_key": bad}, "api_key"), ({"headers": {"X-Key": bad}}, "X-Key")):
+        with pytest.raises(UsageError, match=named) as caught:
+            Endpoint("wss://a.b/r", **secret)
+        assert KEY not in str(caught.value)
+
+
+def test_headers_show_their_names_only() -> None:
+    headers = Endpoint("wss://a.b/r", api_key=KEY).connect_headers()
+    assert repr(headers) == "<headers Authorization>"
+    assert KEY not in f"{headers} {[headers]} { ({'headers': headers}) }"
+
+
+def test_an_endpoint_is_a_value() -> None:
+    one, other = (Endpoint("wss://a.b/r", api_key=KEY, headers={"X": "1"}) for _ in range(2))
+    assert one == other
+    assert hash(one) == hash(other)
+
+
+def test_a_client_that_was_never_made_can_be_shown() -> None:
+    assert repr(Client.__new__(Client)) == "<Client without an endpoint>"
+
+
 def test_openai_takes_its_key_from_the_argument_or_its_own_variable() -> None:
     assert OpenAI(environ={"OPENAI_API_KEY": "a"}).api_key == "a"
     assert OpenAI("b", environ={"OPENAI_API_KEY": "a"}).api_key == "b"
@@ -91,7 +119,8 @@ def test_no_key_anywhere_names_the_variable_and_shows_the_simulator(
         with pytest.raises(MissingCredentials) as caught:
             Client(**missing)  # type: ignore[arg-type]  # nothing or an empty key
         assert "OPENAI_API_KEY" in str(caught.value)
-        assert "realtime_client.simulator.serve()" in str(caught.value)
+        program = str(caught.value).split("simulator:\n")[1]
+        assert "from realtime_client.simulator import serve" in program
 
 
 def test_a_key_never_goes_to_an_endpoint_that_is_not_openai(

@@ -16,14 +16,15 @@ ROOT = Path(realtime_client.__file__).parent
 
 ROOMS = [
     # words
-    "errors", "events", "_grammar", "_repair", "codec", "dialects", "endpoints", "outcome",
-    "options", "audio",
+    "errors", "events", "_grammar", "_repair", "codec", "former", "dialects", "endpoints",
+    "outcome", "leaves", "fixed", "options", "audio",
     # machines
-    "config", "conversation", "input", "playback", "reconnect", "router",
+    "acknowledgement", "config", "conversation", "input", "playback", "reconnect", "router",
     # core
-    "machines", "protocol",
+    "frames", "machines", "protocol",
     # shell
-    "streams", "transport", "response", "connection", "uplink", "verbs", "client", "__init__",
+    "streams", "transport", "speech", "response", "watches", "connection", "uplink", "verbs",
+    "session", "client", "group", "__init__",
     # what is built on it
     "simulator", "cli", "__main__",
 ]  # fmt: skip
@@ -38,7 +39,7 @@ IO = {
 }  # fmt: skip
 SIMULATOR_SHELL = {"memory", "serve", "clock", "front"}
 """The simulator's own shell; its other modules are sans-IO."""
-WORDS = set(ROOMS[: ROOMS.index("config")])
+WORDS = set(ROOMS[: ROOMS.index("acknowledgement")])
 
 
 def modules() -> list[Path]:

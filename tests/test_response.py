@@ -82,6 +82,20 @@ async def test_the_done_text_wins_over_the_deltas() -> None:
     assert [delta async for delta in message.transcript] == ["Hel", "lo", "World"]
 
 
+async def test_what_comes_after_the_last_word_changes_nothing() -> None:
+    response = begun()
+    add(response, wire.message("m"))
+    settle(response, "m", "hello!")
+    speak(response, "m", "lo")
+    settle(response, "m", "other")
+    end(response)
+    speak(response, "m", "late", part=1)
+    settle(response, "m", "late", part=2)
+    (message,) = await outputs(response)
+    assert await message.transcript.read() == "hello!"
+    assert [delta async for delta in message.transcript] == ["hello!"]
+
+
 async def test_parts_are_joined_in_their_order_not_in_that_of_their_arrival() -> None:
     response = begun()
     add(response, wire.message("m"))

@@ -9,7 +9,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from realtime_client.errors import ConnectionLost, SlowConsumer
-from realtime_client.streams import Bell, Kept, Once
+from realtime_client.streams import FAIR, Bell, Kept, Once
 
 
 def once(bound: int = 100) -> Once[bytes]:
@@ -104,6 +104,22 @@ async def test_a_cancelled_reader_loses_nothing() -> None:
         await anext(stream)
     stream.push(b"1")
     assert await anext(stream) == b"1"
+
+
+@pytest.mark.parametrize("make", [Kept, once])
+async def test_reading_what_is_there_lets_others_run_and_can_be_cancelled(make: Any) -> None:
+    stream: Any = make() if make is Kept else once(bound=10_000)
+    for _ in range(5 * FAIR):
+        stream.push(b"1")
+    reader, read = aiter(stream), 0
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        while True:
+            await anext(reader)
+            read += 1
+    assert read < FAIR
+    if make is not Kept:
+        assert stream.held == 5 * FAIR - read
 
 
 async def test_a_bell_wakes_all_who_wait_and_nobody_later() -> None:

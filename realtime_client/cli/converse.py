@@ -28,6 +28,8 @@ from realtime_client.streams import Once
 __all__ = ["Job", "run"]
 
 BLOCK_MS: Final = 20
+ANSWER_TIMEOUT: Final = 300.0
+"""Seconds for the answers, from the end of what is said: longer than any response can be."""
 HEAR_TIMEOUT: Final = 5.0
 """Seconds for the server's VAD to notice the silence at the end."""
 
@@ -142,7 +144,13 @@ class _Conversation:
                         f"the server heard no speech in {self._job.recording}; is it silent, "
                         f"or does it never pause for {self._job.silence_ms} ms (--silence-ms)?"
                     )
-                await self._until(lambda: self._answered >= self._turns)
+                with anyio.move_on_after(ANSWER_TIMEOUT):
+                    await self._until(lambda: self._answered >= self._turns)
+                if self._answered < self._turns:
+                    raise Mistake(
+                        f"the server heard {self._turns} turns and answered {self._answered} "
+                        f"within {ANSWER_TIMEOUT:g} s; is it overloaded?"
+                    )
                 tasks.cancel_scope.cancel()
         return np.concatenate([*self._pieces, np.zeros(0, np.int16)]), self._rate
 

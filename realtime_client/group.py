@@ -1,0 +1,125 @@
+"""One configuration for many live clients.
+
+The shared options of a group are values that nobody can change behind anybody's back: an
+update goes to every live client as an intent of its own, and each compares it with what *its*
+server acknowledged. So no client can find "no difference" because another one was first, and
+an update touches the fields that it names in each session, and nothing else.
+
+A client that enters takes the group's values as they are then, under its own. It is counted
+as live from that moment on, before it is connected, so that no update can fall between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import anyio
+
+from realtime_client.acknowledgement import Acknowledgement
+from realtime_client.client import Client
+from realtime_client.config import asked_by
+from realtime_client.errors import RealtimeError, SessionUpdateRejected
+from realtime_client.leaves import Leaves, Path, tree, whole
+from realtime_client.options import AnySession, SessionShortcuts, session_from
+
+__all__ = ["SessionGroup"]
+
+
+class SessionGroup:
+    """A configuration shared by the clients that were made with `group=` this one.
+
+    Takes `session` and the keyword shortcuts of `Client`. `async with` is optional: leaving it
+    forgets the clients, and closes none of them.
+
+    Raises:
+        InvalidConfig: As `Client` does.
+    """
+
+    def __init__(
+        self,
+        session: AnySession | Mapping[str, Any] | None = None,
+        **shortcuts: Unpack[SessionShortcuts],
+    ) -> None:
+        config = session_from(session, shortcuts)
+        self._leaves: dict[Path, Any] = asked_by(config) if config is not None else {}
+        self._clients: dict[Client, None] = {}
+
+    @property
+    def clients(self) -> tuple[Client, ...]:
+        """The live clients, in the order in which they entered."""
+        return tuple(self._clients)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the group asks for, in the session's own shape."""
+        return tree(self._leaves)
+
+    async def update(
+        self,
+        session: AnySession | Mapping[str, Any] | None = None,
+        *,
+        strict: bool = False,
+        timeout: float = 10.0,  # noqa: ASYNC109 - handed to each client's own update
+        **shortcuts: Unpack[SessionShortcuts],
+    ) -> dict[Client, Acknowledgement | RealtimeError]:
+        """Change the fields that are named in every live session, all at the same time.
+
+        Returns what became of it for each client: its `Acknowledgement`, or the error that
+        `client.session.update` would have raised. One that fails does not stop the others,
+        and clients that enter later get the new values too, unless every live server has
+        refused them.
+
+        Raises:
+            InvalidConfig: It cannot be, for any session; nothing was sent to anybody.
+        """
+        config = session_from(session, shortcuts)
+        asked = asked_by(config) if config is not None else {}
+        before = dict(self._leaves)
+        self._leaves.update(whole(asked, self._leaves))
+        outcomes: dict[Client, Acknowledgement | RealtimeError] = {}
+
+        async def update_one(client: Client) -> None:
+            try:
+                outcomes[client] = await client.session.update(
+                    session, strict=strict, timeout=timeout, **shortcuts
+                )
+            except RealtimeError as error:
+                outcomes[client] = error
+
+        clients = self.clients
+        async with anyio.create_task_group() as tasks:
+            for client in clients:
+                tasks.start_soon(update_one, client)
+        if clients and all(isinstance(end, SessionUpdateRejected) for end in outcomes.values()):
+            self._take_back(asked, before)
+        return {client: outcomes[client] for client in clients}
+
+    def _take_back(self, refused: Leaves, before: Leaves) -> None:
+        """What no server takes would keep every later client from opening."""
+        for path in refused:
+            if path in before:
+                self._leaves[path] = before[path]
+            else:
+                self._leaves.pop(path, None)
+
+    def enter(self, client: Client, own: Leaves) -> dict[Path, Any]:
+        """Count a client as live; returns the group's fields under its own."""
+        self._clients[client] = None
+        return {**self._leaves, **whole(own, self._leaves)}
+
+    def leave(self, client: Client) -> None:
+        """The client is not live any more."""
+        self._clients.pop(client, None)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._clients.clear()

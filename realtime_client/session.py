@@ -1,0 +1,126 @@
+"""`client.session`: the configuration as the server acknowledged it, and changing it.
+
+Three things that other clients mix are three properties here: `acknowledged` is what the
+server said, `in_flight` what has been asked and is not answered, `desired` what there will be
+if every answer is yes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Unpack
+
+from realtime_client import events
+from realtime_client.acknowledgement import Acknowledgement, Notice
+from realtime_client.config import asked_by
+from realtime_client.connection import Connection
+from realtime_client.errors import ConfigDrift
+from realtime_client.leaves import tree
+from realtime_client.options import AnySession, SessionShortcuts, session_from
+from realtime_client.streams import Once
+
+__all__ = ["SessionChanges", "SessionVerbs"]
+
+
+class SessionVerbs:
+    """`session.*`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._config = connection.protocol.config
+
+    @property
+    def acknowledged(self) -> events.Session | None:
+        """The newest `session` object that the server sent, whole. Never a local guess."""
+        return self._config.acknowledged
+
+    @property
+    def in_flight(self) -> tuple[dict[str, Any], ...]:
+        """The updates that were asked for and are not answered, oldest first, as trees."""
+        return tuple(tree(intent.asked) for intent in self._config.in_flight)
+
+    @property
+    def desired(self) -> dict[str, Any]:
+        """Acknowledged, and what is in flight on top of it, as a tree. For display."""
+        return self._config.desired
+
+    @property
+    def id(self) -> str | None:
+        """The server's id of this session."""
+        session_id = getattr(self._config.acknowledged, "id", None)
+        return session_id if isinstance(session_id, str) else None
+
+    @property
+    def expires_at(self) -> int | None:
+        """When the server ends it, in its own seconds since 1970. To be shown, not compared."""
+        when = getattr(self._config.acknowledged, "expires_at", None)
+        return when if isinstance(when, int) else None
+
+    async def update(
+        self,
+        session: AnySession | Mapping[str, Any] | None = None,
+        *,
+        strict: bool = False,
+        timeout: float = 10.0,  # noqa: ASYNC109 - it bounds the answer, and says what became of it
+        when: Literal["now", "between_turns"] = "now",
+        **shortcuts: Unpack[SessionShortcuts],
+    ) -> Acknowledgement:
+        """Change the session; returns when the server has acknowledged it.
+
+        What to change is given as to `Client`: a `SessionConfig` or a dict in the wire's
+        shape, keyword shortcuts, or both. Only what differs from the acknowledged state goes
+        out, and where nothing does, nothing is sent. Several updates keep their order.
+
+        The answer has `effective`, the server's session; `changed`, the paths that changed;
+        and `ignored`, the fields where the server's value is not what was asked.
+        `when="between_turns"` waits for `response.done`, never for playback. `timeout` is in
+        seconds, from this call. Cancelling withdraws what has not gone out; what has is
+        tracked to its end.
+
+        Raises:
+            InvalidConfig: It cannot be; nothing was sent.
+            SessionUpdateRejected: The server refused it, and nothing of it is in force.
+            AcknowledgementTimeout: No answer in time; `uncertain` where it had been sent.
+            ConfigDrift: In `strict` mode, `ignored` is not empty.
+            ConnectionLost: The connection broke.
+        """
+        kind = getattr(self._config.acknowledged, "type", "realtime")
+        asked = session_from(session, shortcuts, kind=kind)
+        answer = await self._connection.update(
+            asked_by(asked) if asked is not None else {},
+            seconds=timeout,
+            between_turns=when == "between_turns",
+        )
+        assert isinstance(answer, Acknowledgement)
+        if strict and answer.ignored:
+            raise ConfigDrift(answer.ignored)
+        return answer
+
+    def changes(self) -> SessionChanges:
+        """Every session object that the server sends from now on, whoever asked for it."""
+        return SessionChanges(self.notices())
+
+    def notices(self) -> Once[Notice]:
+        """What happens to the configuration from now on, with its cause.
+
+        `foreign` where nobody here asked, `late` and `late_rejection` where the answer to an
+        uncertain update came after all.
+        """
+        self._connection.check_open()
+        return self._connection.watches.new_notices()
+
+
+class SessionChanges:
+    """The session objects among the notices."""
+
+    def __init__(self, notices: Once[Notice]) -> None:
+        self._notices = notices
+
+    def __aiter__(self) -> SessionChanges:
+        return self
+
+    async def __anext__(self) -> events.Session:
+        while True:
+            notice = await anext(self._notices)
+            if notice.session is not None:
+                return notice.session
