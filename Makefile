@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-long lint types bench clean
+.PHONY: help demo test test-long lint types mutants bench clean
 
 help:
 	@echo "make demo       a spoken question, answered: out/answer.wav"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-long  the tests that take minutes, too"
 	@echo "make lint       ruff"
 	@echo "make types      mypy --strict"
+	@echo "make mutants    whether the tests notice when the code is broken on purpose"
 	@echo "make bench      the measurements"
 	@echo "make clean      remove the virtual environment and what was made"
 
@@ -19,13 +20,14 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.runtime: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/.development: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@ $(VENV)/.runtime
 
@@ -45,8 +47,15 @@ lint: $(VENV)/.development
 types: $(VENV)/.development
 	$(BIN)/mypy
 
+# A mutant that survives is a test that is missing, or harmless for a reason (docs/mutants.md).
+mutants: $(VENV)/.development
+	rm -rf mutants
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+
 bench: $(VENV)/.development
 	$(BIN)/python benches/codec.py
+	$(BIN)/python benches/group.py --clients 1000
 
 clean:
-	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) out mutants build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
