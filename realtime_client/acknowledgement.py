@@ -37,7 +37,7 @@ __all__ = [
     "State",
 ]
 
-SETTLE: Final = 0.25
+SETTLE: Final = 0.5
 """Seconds for which an answer that does not show what was asked may be somebody else's."""
 
 LATE_WINDOW: Final = 60.0

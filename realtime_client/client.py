@@ -94,7 +94,6 @@ class Client:
         self._config = session_from(session, shortcuts)
         self._endpoint = _endpoint(endpoint, api_key)
         self._model = _model(model, self._config)
-        self._transcribes = isinstance(self._config, events.TranscriptionSessionConfig)
         self._group = group
         self._open_timeout = open_timeout
         self._close_timeout = close_timeout
@@ -217,6 +216,7 @@ class Client:
             ConnectionLost: The connection is gone.
         """
         connection = self._open()
+        await self._uplink.settled()
         self._uplink.push(audio, rate=rate, channels=channels, dtype=dtype)
         await connection.drain()
 
@@ -264,7 +264,8 @@ class Client:
         """What to configure: our own fields over the group's. The model is in the URL."""
         own = asked_by(self._config) if self._config is not None else {}
         wanted = self._group.enter(self, own) if self._group is not None else own
-        if self._model is None and not self._transcribes:
+        transcribes = wanted.get(("type",)) == "transcription"
+        if self._model is None and not transcribes:
             self._model = wanted.get(("model",)) or DEFAULT_MODEL
         return {path: value for path, value in wanted.items() if path != ("model",)} or None
 

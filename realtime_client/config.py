@@ -19,7 +19,7 @@ Whoever it answers, the session that comes is the server's word, and is taken ov
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -96,6 +96,11 @@ class Configuration:
         return State.DOUBTFUL if self._late else State.QUIET
 
     @property
+    def on_wire(self) -> Intent | None:
+        """The intent that has gone out and is not answered."""
+        return self._on_wire
+
+    @property
     def in_flight(self) -> tuple[Intent, ...]:
         """The intents that are not answered, oldest first; the first may be on the wire."""
         on_wire = (self._on_wire,) if self._on_wire else ()
@@ -167,13 +172,21 @@ class Configuration:
 
     # -- what happens -------------------------------------------------------------------
 
-    def on_created(self, session: Session, now: float) -> None:
-        """`session.created`: the session exists, with the server's defaults."""
-        self._adopt(session, Input.CREATED, now)
+    def on_created(self, session: Session, now: float, shown: dict[str, Any] | None = None) -> None:
+        """`session.created`: the session exists, with the server's defaults.
 
-    def on_updated(self, session: Session, now: float) -> None:
+        `shown` is the session as the server wrote it, where that is at hand: it may have
+        fields that the struct has no name for, and a leaf has to be whole.
+        """
+        self._adopt(session, shown, Input.CREATED, now)
+
+    def on_updated(self, session: Session, now: float, shown: dict[str, Any] | None = None) -> None:
         """`session.updated`: the server's new word."""
-        self._adopt(session, Input.UPDATED, now)
+        self._adopt(session, shown, Input.UPDATED, now)
+
+    def lost(self) -> None:
+        """The connection is gone: what was unclear will never be clear."""
+        self._was_foreign()
 
     def on_refused(self, event_id: str, error: ServerError) -> Outcome | None:
         """An `error` named an update: the one on the wire, or one that was never answered."""
@@ -223,10 +236,12 @@ class Configuration:
 
     # -- within -------------------------------------------------------------------------
 
-    def _adopt(self, session: Session, happened: Input, now: float) -> None:
+    def _adopt(
+        self, session: Session, shown: dict[str, Any] | None, happened: Input, now: float
+    ) -> None:
         """Take the server's word, and find out whom it answers."""
         meaning = TABLE[self.state, happened]
-        before, self._leaves = self._leaves, leaves(_plain(session))
+        before, self._leaves = self._leaves, leaves(shown or _plain(session))
         self.acknowledged = session
         intent = self._on_wire
         if intent is not None and OTHERWISE.get(meaning):
@@ -234,11 +249,11 @@ class Configuration:
             meaning = Meaning.ANSWER if shows else OTHERWISE[meaning]
         match meaning:
             case Meaning.ANSWER if intent is not None:
-                before = self._was_foreign() or before
+                self._was_foreign()
                 self._settle(intent, before, session)
             case Meaning.ANSWER_OR_FOREIGN:
-                first = self._was_foreign() or before
-                self._unclear = _Unclear(session, first, now + SETTLE)
+                self._was_foreign()
+                self._unclear = _Unclear(session, before, now + SETTLE)
             case Meaning.LATE:
                 late = self._late.popleft()
                 self._presumed.append(late.event_id)
@@ -261,17 +276,16 @@ class Configuration:
         A presumed answer may have been somebody else's word, and the real one, with another
         state, still on its way: so nothing is compared until an update is surely answered.
         """
-        self._on_wire, self._trusted, self._presuming = None, not presumed, presumed
+        self._on_wire, self._presuming = None, presumed
+        self._trusted = not presumed and not self._late
         self._answer(intent, before)
         self.notices.append(Notice("answer", session, intent.event_id))
 
-    def _was_foreign(self) -> Leaves | None:
-        """What was unclear was somebody else's; returns the state before it."""
+    def _was_foreign(self) -> None:
+        """What was unclear, if anything was, is now known to be somebody else's."""
         unclear, self._unclear = self._unclear, None
-        if unclear is None:
-            return None
-        self.notices.append(Notice("foreign", unclear.session))
-        return unclear.before
+        if unclear is not None:
+            self.notices.append(Notice("foreign", unclear.session))
 
     def _answer(self, intent: Intent, before: Leaves) -> None:
         assert self.acknowledged is not None
@@ -291,6 +305,9 @@ class Configuration:
         )
         error = AcknowledgementTimeout(what, uncertain=uncertain)
         self.outcomes.append(Outcome(intent.event_id, error=error))
+
+
+_SERVERS_OWN: Final = frozenset({("id",), ("object",), ("expires_at",)})
 
 
 def _shows(effective: Leaves, asked: Leaves) -> bool:
@@ -316,5 +333,6 @@ def _plain(session: Session) -> dict[str, Any]:
 
 
 def asked_by(session: Session) -> dict[Path, Any]:
-    """The leaves that an update names; its `type` only says what kind of session it is."""
-    return leaves(_plain(session))
+    """The leaves that a session object asks for: all but those that only the server makes."""
+    named = leaves(_plain(session))
+    return {path: value for path, value in named.items() if path not in _SERVERS_OWN}

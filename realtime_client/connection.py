@@ -31,7 +31,7 @@ from realtime_client.errors import (
     SessionRefused,
 )
 from realtime_client.frames import Frame, Happened
-from realtime_client.leaves import Leaves
+from realtime_client.leaves import Leaves, Path
 from realtime_client.outcome import Outcome
 from realtime_client.protocol import Protocol
 from realtime_client.reconnect import is_fatal_close
@@ -65,6 +65,7 @@ class Connection:
         self._waiting: dict[str, Waiter] = {}
         self._to_write = Bell()
         self._drained = Bell()
+        self._outcome = Bell()
         self._finished = Bell()
         self._running = 0
         self._writing = False
@@ -152,7 +153,7 @@ class Connection:
     def send(self, command: events.ClientEvent | dict[str, Any]) -> str | None:
         """Hand a command to the core and wake the writer. Returns the request's id."""
         self.check_open()
-        event_id = self.protocol.send(command)
+        event_id = self.protocol.send(command, anyio.current_time())
         self._after()
         return event_id
 
@@ -197,6 +198,15 @@ class Connection:
             self.protocol.give_up(event_id)
             self._after()
             raise
+
+    def changes(self, path: Path) -> bool:
+        """Whether an update that names this field is on the wire."""
+        intent = self.protocol.config.on_wire
+        return self._ended is None and intent is not None and path in intent.asked
+
+    async def next_outcome(self) -> None:
+        """Wait until some request has got its end."""
+        await self._in_time(self._outcome)
 
     async def drain(self) -> None:
         """Wait until the socket has taken what is more than `WRITE_AHEAD`."""
@@ -287,6 +297,11 @@ class Connection:
         nearer = deadline is not None and deadline < self._deadline
         if ended or nearer or self.protocol.outbox_bytes:
             self._to_write.ring()
+        if ended:
+            self._outcome.ring()
+        if nearer:
+            for waiter in self._waiting.values():
+                waiter.bell.ring()  # the writer may be stuck in the socket; they keep time too
 
     def _tell_response(self, event: Any, record: ResponseRecord) -> None:
         if record.id is None:
@@ -354,7 +369,7 @@ class Connection:
             handle._end(error)
         self._handles.clear()
         self.watches.end(error)
-        for bell in (self._to_write, self._drained):
+        for bell in (self._to_write, self._drained, self._outcome):
             bell.ring()
 
 

@@ -142,11 +142,10 @@ class ConfigDrift(RealtimeError):
 
     def __init__(self, ignored: tuple[Any, ...]) -> None:
         self.ignored = ignored
-        fields = "; ".join(
-            f"{path}: asked {asked!r}, effective {effective!r}"
-            for path, asked, effective in ignored
+        # Paths only: a tool's credential may be among the values.
+        super().__init__(
+            "the server did not take what was asked: " + ", ".join(path for path, _, _ in ignored)
         )
-        super().__init__(f"the server did not take what was asked: {fields}")
 
 
 class ResponseRejected(ServerError):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from realtime_client import events
 from realtime_client.errors import ConnectionLost, RealtimeError, ServerError
 from realtime_client.router import ResponseRecord, Verdict
 
-__all__ = ["Frame", "Happened", "ending", "server_error"]
+__all__ = ["Frame", "Happened", "ending", "server_error", "shown"]
 
 
 class Frame(NamedTuple):
@@ -52,6 +54,12 @@ def server_error(event: events.ErrorEvent) -> ServerError:
         param=_text(details, "param"),
         event_id=_text(details, "event_id"),
     )
+
+
+def shown(data: bytes | str) -> dict[str, Any] | None:
+    """The `session` of a frame as the server wrote it, with fields that we have no name for."""
+    session = msgspec.json.decode(data).get("session")
+    return session if isinstance(session, dict) else None
 
 
 def _text(value: object, name: str) -> str | None:

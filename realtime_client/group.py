@@ -20,7 +20,8 @@ import anyio
 from realtime_client.acknowledgement import Acknowledgement
 from realtime_client.client import Client
 from realtime_client.config import asked_by
-from realtime_client.errors import RealtimeError, SessionUpdateRejected
+from realtime_client.errors import ConnectionFailed, RealtimeError, SessionUpdateRejected
+from realtime_client.events import UNSET
 from realtime_client.leaves import Leaves, Path, tree, whole
 from realtime_client.options import AnySession, SessionShortcuts, session_from
 
@@ -74,10 +75,11 @@ class SessionGroup:
         Raises:
             InvalidConfig: It cannot be, for any session; nothing was sent to anybody.
         """
-        config = session_from(session, shortcuts)
+        kind = self._leaves.get(("type",), "realtime")
+        config = session_from(session, shortcuts, kind=kind)
         asked = asked_by(config) if config is not None else {}
-        before = dict(self._leaves)
-        self._leaves.update(whole(asked, self._leaves))
+        before, wanted = dict(self._leaves), whole(asked, self._leaves)
+        self._leaves.update(wanted)
         outcomes: dict[Client, Acknowledgement | RealtimeError] = {}
 
         async def update_one(client: Client) -> None:
@@ -92,17 +94,23 @@ class SessionGroup:
         async with anyio.create_task_group() as tasks:
             for client in clients:
                 tasks.start_soon(update_one, client)
-        if clients and all(isinstance(end, SessionUpdateRejected) for end in outcomes.values()):
-            self._take_back(asked, before)
+        alive = [end for end in outcomes.values() if not isinstance(end, ConnectionFailed)]
+        if alive and all(isinstance(end, SessionUpdateRejected) for end in alive):
+            self._take_back(wanted, before)
         return {client: outcomes[client] for client in clients}
 
     def _take_back(self, refused: Leaves, before: Leaves) -> None:
-        """What no server takes would keep every later client from opening."""
-        for path in refused:
+        """What no server takes would keep every later client from opening.
+
+        A field that somebody has set to another value meanwhile is theirs.
+        """
+        for path, value in refused.items():
+            if self._leaves.get(path, UNSET) is not value:
+                continue
             if path in before:
                 self._leaves[path] = before[path]
             else:
-                self._leaves.pop(path, None)
+                del self._leaves[path]
 
     def enter(self, client: Client, own: Leaves) -> dict[Path, Any]:
         """Count a client as live; returns the group's fields under its own."""

@@ -8,18 +8,16 @@ line here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from realtime_client import events
-from realtime_client.acknowledgement import Intent
-from realtime_client.config import Configuration, asked_by
+from realtime_client.config import Configuration
 from realtime_client.conversation import Conversation
 from realtime_client.dialects import Dialect
-from realtime_client.errors import InvalidClientEvent, ServerError
+from realtime_client.errors import ServerError
 from realtime_client.input import InputLedger
 from realtime_client.outcome import Outcome
 from realtime_client.playback import PlaybackLedger
@@ -63,21 +61,11 @@ def text(value: object, name: str) -> str | None:
 
 
 class Asked(NamedTuple):
-    """Who will find the answer, and what goes out now; `raw` is None for "not yet"."""
+    """Who will find the answer, and what goes out."""
 
     machine: Machine
     event: Any
     raw: Any
-
-
-def _ask_update(machines: Machines, event: Any, raw: Any, event_id: str) -> Asked:
-    if not isinstance(event.session, (events.SessionConfig, events.TranscriptionSessionConfig)):
-        raise InvalidClientEvent(
-            "session.update needs a session whose `type` is 'realtime' or 'transcription'"
-        )
-    asked = asked_by(event.session)
-    machines.config.ask(Intent(event_id, asked, expires=math.inf, command=raw))
-    return Asked(machines.config, event, None)
 
 
 def _ask_response(machines: Machines, event: Any, raw: Any, event_id: str) -> Asked:
@@ -101,7 +89,6 @@ def _ask_clear(machines: Machines, event: Any, raw: Any, event_id: str) -> Asked
 
 
 ASKING: Final[Mapping[type, Callable[[Machines, Any, Any, str], Asked]]] = {
-    events.SessionUpdate: _ask_update,
     events.ResponseCreate: _ask_response,
     events.ConversationItemCreate: _ask_item,
     events.ConversationItemDelete: _ask_item,
@@ -110,7 +97,7 @@ ASKING: Final[Mapping[type, Callable[[Machines, Any, Any, str], Asked]]] = {
     events.InputAudioBufferCommit: _ask_commit,
     events.InputAudioBufferClear: _ask_clear,
 }
-"""The commands that the server answers."""
+"""The commands that the server answers, save `session.update`, which has to wait its turn."""
 
 
 # -- events ---------------------------------------------------------------------------------

@@ -22,23 +22,24 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from realtime_client import events
 from realtime_client.acknowledgement import Intent
 from realtime_client.codec import client_event_from_dict, decode, encode
-from realtime_client.config import Configuration
+from realtime_client.config import Configuration, asked_by
 from realtime_client.conversation import Conversation
 from realtime_client.dialects import GA, Dialect
 from realtime_client.errors import (
     AcknowledgementTimeout,
+    InvalidClientEvent,
     RealtimeError,
     ServerError,
     SessionRefused,
 )
-from realtime_client.frames import Frame, Happened, ending, server_error
+from realtime_client.frames import Frame, Happened, ending, server_error, shown
 from realtime_client.leaves import Leaves
 from realtime_client.machines import (
     ASKING,
@@ -54,6 +55,9 @@ from realtime_client.playback import PlaybackLedger
 from realtime_client.router import SESSION_ROUTE, Route, Router, Verdict
 
 __all__ = ["Protocol"]
+
+RAW_PATIENCE: Final = 10.0
+"""Seconds for the answer to a `session.update` that was sent as it is."""
 
 
 class Protocol:
@@ -125,10 +129,12 @@ class Protocol:
 
     # -- commands out ---------------------------------------------------------------
 
-    def send(self, command: Command) -> str | None:
+    def send(self, command: Command, now: float | None = None) -> str | None:
         """Queue a client event. Returns the request's `event_id`, or None where no answer comes.
 
-        A dict goes out as it is, plus the ids that the answer is found by.
+        A dict goes out as it is, plus the ids that the answer is found by. A `session.update`
+        goes out as it is, when its turn comes; `now` starts the time for its answer, and
+        without it there is no limit to that.
 
         Raises:
             InvalidClientEvent: The dict does not fit the protocol. Nothing was queued.
@@ -139,6 +145,8 @@ class Protocol:
             event = client_event_from_dict(command, self._surface)
             # A copy, so that nobody can change it while it waits for its turn.
             command = msgspec.json.decode(encode(command))
+        if type(event) is events.SessionUpdate:
+            return self._ask_update(event, command, now)
         asking = ASKING.get(type(event))
         if asking is None:
             self._queue(event, encode(command))
@@ -193,7 +201,7 @@ class Protocol:
         self._cancel(self.router.give_up(event_id, heard=heard))
         if self.config.withdraw(event_id):
             self._asked.pop(event_id, None)
-            self._next_update()
+        self._next_update()
 
     def data_to_send(self) -> Iterator[Frame]:
         """The frames that are ready, oldest first; each one taken is the caller's to write."""
@@ -209,9 +217,9 @@ class Protocol:
         event = decode(data, self._surface)
         route = SESSION_ROUTE
         if type(event) is events.SessionUpdated:
-            self.config.on_updated(event.session, now)
+            self.config.on_updated(event.session, now, shown(data))
         elif type(event) is events.SessionCreated:
-            self.config.on_created(event.session, now)
+            self.config.on_created(event.session, now, shown(data))
         elif type(event) is events.ErrorEvent:
             route = self._on_error(event)
         else:
@@ -232,6 +240,7 @@ class Protocol:
 
         What was written and never answered is uncertain: the server may have acted on it.
         """
+        self.config.lost()
         unsent = {text(frame.event, "event_id") for frame in self._outbox} | self.config.unsent
         questions = dict.fromkeys(self._asked)
         if self.is_opening:
@@ -263,19 +272,36 @@ class Protocol:
 
     # -- within ---------------------------------------------------------------------
 
-    def _ask(self, event: Any, command: Any) -> str:
-        """Hand a command to the machine that will find its answer, and queue it."""
-        encode(command)  # what cannot be written is refused before anything knows of it
+    def _named(self, event: Any, command: Any) -> tuple[str, Any, Any]:
+        """A request with the id by which its refusal is found: id, typed event, what goes out.
+
+        What cannot be written is refused here, before anything knows of it.
+        """
+        encode(command)
         event_id = text(event, "event_id") or self.new_id("event")
         if isinstance(command, dict):
             command = {**command, "event_id": event_id}
         elif event.event_id != event_id:
             event = command = msgspec.structs.replace(event, event_id=event_id)
+        return event_id, event, command
+
+    def _ask_update(self, event: events.SessionUpdate, command: Any, now: float | None) -> str:
+        """A `session.update` of the caller's own making."""
+        if not isinstance(event.session, (events.SessionConfig, events.TranscriptionSessionConfig)):
+            raise InvalidClientEvent(
+                "session.update needs a session whose `type` is 'realtime' or 'transcription'"
+            )
+        event_id, _, command = self._named(event, command)
+        expires = math.inf if now is None else now + RAW_PATIENCE
+        self._ask_config(Intent(event_id, asked_by(event.session), expires, command=command))
+        return event_id
+
+    def _ask(self, event: Any, command: Any) -> str:
+        """Hand a command to the machine that will find its answer, and queue it."""
+        event_id, event, command = self._named(event, command)
         asked = ASKING[type(event)](self._machines, event, command, event_id)
         self._asked[event_id] = asked.machine
-        if asked.raw is not None:
-            self._queue(asked.event, encode(asked.raw))
-        self._next_update()
+        self._queue(asked.event, encode(asked.raw))
         return event_id
 
     def _queue(self, event: Any, raw: bytes) -> None:

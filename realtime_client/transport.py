@@ -174,7 +174,7 @@ class _Opening:
         try:
             self._opening = _library()(self._url, **self._options)
             return _WebSocket(await self._opening.__aenter__())
-        except (OSError, WebSocketException, ImportError) as error:
+        except (OSError, WebSocketException, ImportError, UnicodeError) as error:
             raise _refused(error, self._url) from None
 
     async def __aexit__(

@@ -6,7 +6,7 @@ meets the connection. The target is the input format that the server *acknowledg
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from realtime_client import events
 from realtime_client.connection import Connection
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from realtime_client.audio import AudioData, InputPipeline, WireFormat
 
 __all__ = ["Uplink"]
+
+_INPUT_FORMAT: Final = ("audio", "input", "format")
 
 
 class Uplink:
@@ -30,6 +32,14 @@ class Uplink:
         """Queue what became complete chunks. Raises `InvalidAudio` before anything changes."""
         self._connection.check_open()
         self._send(self._current().push(audio, rate=rate, channels=channels, dtype=dtype))
+
+    async def settled(self) -> None:
+        """Wait while a change of the input format is on its way.
+
+        The server takes what comes after it for the new format, if it accepts it at all.
+        """
+        while self._connection.changes(_INPUT_FORMAT):
+            await self._connection.next_outcome()
 
     def flush(self) -> None:
         """Queue all that is held: the resampler's tail and a chunk that is not full."""

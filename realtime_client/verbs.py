@@ -104,6 +104,7 @@ class InputAudioBufferVerbs:
         # "The error can arrive about a second late, after the acknowledgements of later
         # events", and a `committed` names nobody: so one of ours at a time.
         async with self._committing:
+            await self._uplink.settled()
             self._uplink.flush()
             return await self._connection.request(
                 events.InputAudioBufferCommit(), events.InputAudioBufferCommitted

@@ -268,7 +268,7 @@ def test_somebody_elses_change_before_the_answer_is_told_apart_from_it() -> None
     config.on_updated(session(instructions="theirs again"), 5.1)
     assert kinds(config) == [("foreign", None)]
     config.on_updated(session(instructions="theirs again", speed=1.2), 5.2)
-    assert answer(config, "b").changed == ("instructions", "audio.output.speed")
+    assert answer(config, "b").changed == ("audio.output.speed",)
     assert kinds(config) == [("foreign", None), ("answer", "b")]
     assert config.next_deadline() is None
 
@@ -500,9 +500,14 @@ def test_silence_tells_its_caller_alone_and_the_next_names_all_its_fields() -> N
     }
     config.on_updated(session(), 0.0)
     answer(config, "b")
-    ask(config, "c", {SPEED: 1.0})
-    assert sent(config) is None
+    ask(config, "c", {SPEED: 1.0}, expires=99.0)
+    assert sent(config) == {"type": "realtime", "audio": {"output": {"speed": 1.0}}}
+    config.on_deadline(5.0 + LATE_WINDOW)
+    config.on_updated(session(), 70.0)
     answer(config, "c")
+    ask(config, "d", {SPEED: 1.0}, expires=99.0)
+    assert sent(config) is None
+    answer(config, "d")
 
 
 def test_what_waited_too_long_is_withdrawn_and_certain() -> None:
@@ -694,6 +699,34 @@ def test_nobody_has_spoken_and_nothing_is_due_at_first() -> None:
     config = created()
     assert config.spoken is False
     assert config.next_deadline() is None
+
+
+def test_a_leaf_keeps_the_fields_that_we_have_no_name_for() -> None:
+    config = Configuration()
+    vad = {"type": "server_vad", "threshold": 0.5, "remove_filler_words": True}
+    shown = {**DEFAULTS, "audio": {"input": {"turn_detection": vad}}}
+    for hear in (config.on_created, config.on_updated):
+        hear(session(), 0.0, {**DEFAULTS, "tools": ["x"]})
+        hear(session(), 0.0, shown)
+        assert config.desired == shown
+    ask(config, "a", {VAD: {"type": "server_vad", "silence_duration_ms": 900}})
+    assert sent(config)["audio"]["input"]["turn_detection"] == {
+        **vad,
+        "silence_duration_ms": 900,
+    }
+
+
+def test_what_only_the_server_makes_is_not_asked_for() -> None:
+    theirs = events.SessionConfig(id="s", object="o", expires_at=1, instructions="x")
+    assert asked_by(theirs) == {("type",): "realtime", ("instructions",): "x"}
+
+
+def test_what_was_unclear_when_the_connection_went_was_still_the_servers_word() -> None:
+    config = in_state(State.ASKING)
+    config.on_updated(session(instructions="theirs"), 5.0)
+    assert config.on_wire is not None
+    config.lost()
+    assert kinds(config) == [("foreign", None)]
 
 
 def test_meanings_are_the_kinds_of_notices() -> None:

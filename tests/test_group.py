@@ -18,6 +18,7 @@ from realtime_client.errors import (
     ClientClosed,
     ConfigDrift,
     ConnectFailed,
+    ConnectionLost,
     InvalidConfig,
     RealtimeError,
     SessionUpdateRejected,
@@ -582,3 +583,43 @@ async def test_what_one_server_takes_is_kept() -> None:
     async with client(takes, group), client(refuses, group):
         await group.update(input_format={"type": "audio/pcm", "rate": 16_000})
         assert group.config["audio"]["input"]["format"]["rate"] == 16_000
+
+
+async def test_what_is_refused_does_not_undo_what_came_after_it() -> None:
+    where, group = server(late_error=0.05), SessionGroup(instructions="old")
+    async with client(where, group):
+        async with anyio.create_task_group() as tasks:
+            refused = {"type": "audio/pcm", "rate": 16_000}
+            tasks.start_soon(partial(group.update, input_format=refused, instructions="one"))
+            await anyio.wait_all_tasks_blocked()
+            await group.update(instructions="two")
+        assert group.config["instructions"] == "two"
+        assert "input" not in group.config.get("audio", {})
+
+
+async def test_the_dead_have_no_vote() -> None:
+    where, dying, group = server(), server(expires_after=0.0), SessionGroup()
+    async with client(where, group), client(dying, group) as dead:
+        with pytest.raises(ConnectionLost):
+            async for _ in dead.events():
+                pass
+        before = group.config
+        outcomes = await group.update(input_format={"type": "audio/pcm", "rate": 16_000})
+        assert {type(end) for end in outcomes.values()} == {SessionUpdateRejected, ConnectionLost}
+        assert group.config == before
+
+
+async def test_a_group_of_transcription_sessions_opens_them_as_such() -> None:
+    opened: list[str] = []
+
+    def connect(url: str, headers: Mapping[str, str]) -> Any:
+        opened.append(url)
+        raise ConnectFailed("this is as far as it goes")
+
+    group = SessionGroup(session=events.TranscriptionSessionConfig(), transcription="whisper-1")
+    with pytest.raises(ConnectFailed):
+        async with Client(endpoint=URL, group=group, connect=connect):
+            pytest.fail("it must not open")
+    assert opened == [f"{URL}?intent=transcription"]
+    await group.update(transcription="gpt-4o-transcribe")
+    assert group.config["type"] == "transcription"

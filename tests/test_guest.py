@@ -16,6 +16,7 @@ from realtime_client import Client, Endpoint, events
 from realtime_client.connection import Connection
 from realtime_client.errors import (
     AcknowledgementTimeout,
+    ConfigDrift,
     ConnectFailed,
     ConnectionLost,
     InvalidClientEvent,
@@ -335,6 +336,52 @@ async def test_audio_that_was_held_when_the_format_changed_is_sent_in_the_new_on
             if isinstance(frame.event, events.InputAudioBufferAppend)
         ]
         assert sizes == [4_800, 800, 400]
+
+
+async def test_audio_that_follows_a_change_of_format_waits_for_its_answer() -> None:
+    policy = SimulatorPolicy(update_after=0.05)
+    async with serve(policy) as server, Client(endpoint=server.url, turn_detection=None) as client:
+        async with anyio.create_task_group() as tasks:
+            sent = client.sent()
+            tasks.start_soon(lambda: client.session.update(input_format="audio/pcmu"))
+            assert (await anext(sent)).type == "session.update"
+            await client.send_audio(sing("Is it raining?"))
+            await client.input_audio_buffer.commit()
+        assert [turn.text for turn in server.sessions[0].hearing.heard] == ["Is it raining?"]
+
+
+async def test_drift_does_not_show_values() -> None:
+    tool = {"type": "mcp", "server_label": "s", "server_url": "http://x", "authorization": "SECRET"}
+    policy = SimulatorPolicy(ignored_fields=frozenset({"tools"}))
+    async with serve(policy) as server, Client(endpoint=server.url) as client:
+        with pytest.raises(ConfigDrift, match="tools") as caught:
+            await client.session.update(strict=True, tools=[tool])
+        assert "SECRET" not in str(caught.value)
+
+
+async def test_somebody_with_a_stuck_socket_still_gets_a_settled_answer_in_time() -> None:
+    class StuckAfterTheFirst(ScriptedTransport):
+        async def send(self, data: bytes) -> None:
+            if self.received:
+                await anyio.sleep_forever()
+            await super().send(data)
+
+    async with scripted(lambda frame: [], transport=StuckAfterTheFirst, close_timeout=0.05) as (
+        client,
+        server,
+    ):
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+
+                async def update() -> None:
+                    ack = await client.session.update(instructions="x", timeout=60)
+                    assert [one.path for one in ack.ignored] == ["instructions"]
+
+                tasks.start_soon(update)
+                while not server.received:
+                    await anyio.lowlevel.checkpoint()
+                await client.send({"type": "input_audio_buffer.clear"})
+                server.say(wire.frame("session.updated", session=wire.session(instructions="y")))
 
 
 # -- the environment ------------------------------------------------------------------------------

@@ -118,6 +118,15 @@ def test_a_leaf_under_a_branch_that_was_null_replaces_the_null() -> None:
     assert tree(flat) == {"audio": {"output": {"speed": 1.2}}}
 
 
+def test_an_mcp_tools_credential_that_is_not_echoed_was_not_ignored() -> None:
+    tool = {"type": "mcp", "server_label": "s", "authorization": "x", "headers": {"k": "v"}}
+    shown = {"type": "mcp", "server_label": "s"}
+    assert drift({("tools",): [tool]}, {("tools",): [shown]}) == ()
+    assert drift({("tools",): [{**tool, "server_label": "t"}]}, {("tools",): [shown]}) != ()
+    function = {"type": "function", "headers": {}}
+    assert drift({("tools",): [function]}, {("tools",): [{"type": "function"}]}) != ()
+
+
 _scalars = st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["", "a", "b"])
 _values = (
     _scalars

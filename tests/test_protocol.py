@@ -214,6 +214,31 @@ def test_a_clean_close_is_not_a_loss() -> None:
     assert isinstance(end.error, ClientClosed)
 
 
+def test_a_raw_update_that_is_never_answered_does_not_block_the_others() -> None:
+    protocol = opened()
+    update = {"type": "session.update", "session": {"type": "realtime", "brand_new": 1}}
+    raw = protocol.send(update, 100.0)
+    other = protocol.update({("instructions",): "x"}, now=100.0, timeout=60.0)
+    assert len(sent(protocol)) == 1
+    assert protocol.next_deadline() == 110.0
+    (end,) = expired(protocol, 110.0)
+    assert end.event_id == raw
+    assert isinstance(end.error, AcknowledgementTimeout)
+    (following,) = sent(protocol)
+    assert following["event_id"] == other
+
+
+def test_a_create_that_is_given_up_lets_what_waits_for_quiet_go() -> None:
+    protocol = opened()
+    create = protocol.send(events.ResponseCreate())
+    assert create is not None
+    sent(protocol)
+    protocol.update({("instructions",): "x"}, now=0.0, timeout=9.0, between_turns=True)
+    assert sent(protocol) == []
+    protocol.give_up(create)
+    assert len(sent(protocol)) == 1
+
+
 def test_the_next_update_goes_out_when_the_first_is_refused() -> None:
     protocol = opened()
     for words in ("1", "2"):
