@@ -437,7 +437,7 @@ async def test_a_clamped_answer_does_not_take_until_the_timeout() -> None:
 
 
 async def test_a_retry_reaches_those_who_failed_and_sends_nothing_to_the_others() -> None:
-    """livekit #5530 and C3: a value that the group has already is not "no difference"."""
+    """As in C3: a value that the group has already is not "no difference"."""
     unsure, fine, group = server(no_answer=frozenset({1})), server(), SessionGroup()
     async with client(unsure, group) as first, client(fine, group) as second:
         with anyio.fail_after(5):  # the default would be ten seconds
