@@ -390,7 +390,7 @@ async def test_one_that_fails_does_not_stop_the_others() -> None:
         client(slow, group) as also_rejected,
         client(other_rate, group) as accepted,
     ):
-        outcomes = await group.update(input_format=format_, timeout=0.2)
+        outcomes = await group.update(input_format=format_, timeout=1.0)
         assert list(outcomes) == [rejected, silent, also_rejected, accepted]
         for one in (rejected, also_rejected):
             error = outcomes[one]
@@ -420,11 +420,11 @@ async def test_what_one_server_has_fixed_is_refused_for_that_client_alone() -> N
 async def test_drift_is_each_servers_own_and_strict_makes_it_an_error() -> None:
     slow, fast, group = server(fastest=1.2), server(), SessionGroup()
     async with client(slow, group) as clamped, client(fast, group) as exact:
-        outcomes = await group.update(speed=1.5, timeout=0.1)
+        outcomes = await group.update(speed=1.5)
         answer = outcomes[clamped]
         assert isinstance(answer, Acknowledgement)
         assert [tuple(one) for one in answer.ignored] == [("audio.output.speed", 1.5, 1.2)]
-        outcomes = await group.update(speed=1.4, strict=True, timeout=0.1)
+        outcomes = await group.update(speed=1.4, strict=True)
         assert isinstance(outcomes[clamped], ConfigDrift)
         assert isinstance(outcomes[exact], Acknowledgement)
 
@@ -432,7 +432,7 @@ async def test_drift_is_each_servers_own_and_strict_makes_it_an_error() -> None:
 async def test_a_clamped_answer_does_not_take_until_the_timeout() -> None:
     where, group = server(fastest=1.2), SessionGroup()
     async with client(where, group):
-        with anyio.fail_after(1):  # four times what it may take
+        with anyio.fail_after(5):  # half of what the time-out would take
             await group.update(speed=1.5)
 
 
