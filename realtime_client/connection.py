@@ -222,7 +222,7 @@ class Connection:
                 data = await self._transport.receive()
                 self._tell(self.protocol.receive(data, anyio.current_time()))
         except Exception as error:  # noqa: BLE001 - it ends this connection and never its host
-            self._lose(self._loss(error))
+            self._lose(_loss(error, opening=self.protocol.is_opening))
             with suppress(Exception):
                 # What still comes has to be read, or the library waits for room in its
                 # buffer and never sees the answer to our close frame.
@@ -240,16 +240,12 @@ class Connection:
                     self.watches.tell(self.watches.sent, frame)
                 self._writing = False
                 self._drained.ring()
-                await self._await_work()
+                if not self.protocol.outbox_bytes and self._ended is None:
+                    await self._in_time(self._to_write)
         except Exception as error:  # noqa: BLE001 - it ends this connection and never its host
-            self._lose(self._loss(error))
+            self._lose(_loss(error, opening=self.protocol.is_opening))
         finally:
             self._stopped()
-
-    async def _await_work(self) -> None:
-        """Wait for something to write, or for the core's next deadline."""
-        if not self.protocol.outbox_bytes and self._ended is None:
-            await self._in_time(self._to_write)
 
     async def _in_time(self, bell: Bell) -> None:
         """Wait for a bell, or for the core's next deadline. Whoever waits keeps the time."""
@@ -344,20 +340,6 @@ class Connection:
         finally:
             self._waiting.pop(event_id, None)
 
-    def _loss(self, error: Exception) -> RealtimeError:
-        """What ended a task, in the words of the error tree."""
-        if not isinstance(error, TransportClosed):
-            _log.error("the connection ended on an unexpected error", exc_info=error)
-            return ConnectionLost(f"the connection ended: {type(error).__name__}: {error}")
-        words = error.reason or "the server closed the connection"
-        if error.code is None:
-            words = f"the connection dropped: {error.reason}".removesuffix(": ")
-        if not self.protocol.is_opening:
-            return ConnectionLost(words, close_code=error.code)
-        if is_fatal_close(error.code):
-            return SessionRefused(words, close_code=error.code)
-        return ConnectFailed(f"{words}, before the session was open")
-
     def _lose(self, error: RealtimeError) -> None:
         """The connection is over: end everything, once."""
         if self._ended is not None:
@@ -379,3 +361,18 @@ def _output_format(protocol: Protocol) -> events.AudioFormat | None:
         return None
     output = session.audio.output
     return (output.format or None) if output else None
+
+
+def _loss(error: Exception, *, opening: bool) -> RealtimeError:
+    """What ended a task, in the words of the error tree."""
+    if not isinstance(error, TransportClosed):
+        _log.error("the connection ended on an unexpected error", exc_info=error)
+        return ConnectionLost(f"the connection ended: {type(error).__name__}: {error}")
+    words = error.reason or "the server closed the connection"
+    if error.code is None:
+        words = f"the connection dropped: {error.reason}".removesuffix(": ")
+    if not opening:
+        return ConnectionLost(words, close_code=error.code)
+    if is_fatal_close(error.code):
+        return SessionRefused(words, close_code=error.code)
+    return ConnectFailed(f"{words}, before the session was open")

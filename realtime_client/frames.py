@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from realtime_client import events
+from realtime_client._repair import UNREADABLE
 from realtime_client.errors import ConnectionLost, RealtimeError, ServerError
 from realtime_client.router import ResponseRecord, Verdict
 
 __all__ = ["Frame", "Happened", "ending", "server_error", "shown"]
+
+DEEPEST: Final = 64
+"""Levels of nesting in a session object; a tool's JSON schema has perhaps ten."""
 
 
 class Frame(NamedTuple):
@@ -57,9 +61,25 @@ def server_error(event: events.ErrorEvent) -> ServerError:
 
 
 def shown(data: bytes | str) -> dict[str, Any] | None:
-    """The `session` of a frame as the server wrote it, with fields that we have no name for."""
-    session = msgspec.json.decode(data).get("session")
-    return session if isinstance(session, dict) else None
+    """The `session` of a frame as the server wrote it, with fields that we have no name for.
+
+    None where one of those cannot be read (a number out of range, bytes that are no text) or
+    is nested so deeply that it could not be compared: the typed session passed over it, and
+    so must we.
+    """
+    try:
+        session = msgspec.json.decode(data)["session"]
+    except UNREADABLE:
+        return None
+    return session if isinstance(session, dict) and _is_shallow(session, DEEPEST) else None
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    """Whether a JSON value is nested no deeper than so many levels."""
+    if not isinstance(value, (dict, list)):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
 
 
 def _text(value: object, name: str) -> str | None:

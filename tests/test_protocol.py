@@ -346,6 +346,18 @@ def test_no_frame_raises(data: bytes | str) -> None:
     assert (happened.verdict, protocol.outcomes()) == (Verdict.SESSION, [])
 
 
+@pytest.mark.parametrize("kind", ["session.created", "session.updated"])
+@pytest.mark.parametrize("value", [b"1e999", b"1" * 5_000, b'"\xff"', b"[" * 900 + b"]" * 900])
+def test_a_field_that_only_the_server_can_read_costs_nothing(kind: str, value: bytes) -> None:
+    protocol = opened()
+    raw = wire.frame(kind, session=wire.session(instructions="theirs", new="here"))
+    protocol.receive(raw.replace(b'"here"', value), 1.0)
+    acknowledged = protocol.config.acknowledged
+    assert isinstance(acknowledged, events.SessionConfig)
+    assert acknowledged.instructions == "theirs"
+    assert protocol.config.desired["instructions"] == "theirs"
+
+
 def test_an_error_that_is_a_plain_string_is_survived() -> None:
     protocol = opened()
     assert outcomes(protocol, wire.frame("error", error="overloaded")) == []
