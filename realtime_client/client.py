@@ -22,6 +22,7 @@ from realtime_client.endpoints import DEFAULT_MODEL, Endpoint, OpenAI, shown
 from realtime_client.errors import UsageError
 from realtime_client.former import warn_of_former_variables
 from realtime_client.frames import Frame
+from realtime_client.items import ConversationVerbs
 from realtime_client.leaves import Leaves
 from realtime_client.options import AnySession, SessionShortcuts, session_from
 from realtime_client.response import Response
@@ -29,11 +30,7 @@ from realtime_client.session import SessionVerbs
 from realtime_client.streams import Once
 from realtime_client.transport import Connect, Keepalive, connect_websocket
 from realtime_client.uplink import Uplink
-from realtime_client.verbs import (
-    ConversationVerbs,
-    InputAudioBufferVerbs,
-    ResponseVerbs,
-)
+from realtime_client.verbs import InputAudioBufferVerbs, ResponseVerbs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,20 +17,23 @@ ROOT = Path(realtime_client.__file__).parent
 ROOMS = [
     # words
     "errors", "events", "_grammar", "_repair", "codec", "former", "dialects", "endpoints",
-    "outcome", "leaves", "fixed", "options", "audio",
+    "outcome", "leaves", "fixed", "tools", "options", "pictures", "wording", "audio",
     # machines
-    "acknowledgement", "config", "conversation", "input", "playback", "reconnect", "router",
+    "acknowledgement", "config", "conversation", "syncing", "input", "playback", "reconnect",
+    "lives", "router", "turns", "calls", "usage",
     # core
     "frames", "machines", "protocol",
     # shell
-    "streams", "transport", "speech", "response", "watches", "connection", "uplink", "verbs",
-    "session", "client", "group", "__init__",
+    "streams", "transport", "speech", "response", "user_turn", "watches", "handles", "connection",
+    "uplink", "toolbox", "items", "verbs", "say", "session", "client", "group", "__init__",
     # what is built on it
     "simulator", "cli", "__main__",
 ]  # fmt: skip
 """Every room, lowest first. A room imports from rooms above it in this list only."""
 
-MACHINES = {"config", "conversation", "input", "playback", "reconnect", "router"}
+MACHINES = {
+    "calls", "config", "conversation", "input", "playback", "reconnect", "router", "turns", "usage",
+}  # fmt: skip
 SANS_IO = set(ROOMS[: ROOMS.index("streams")])
 IO = {
     "anyio", "asyncio", "concurrent", "http", "httpx", "logging", "multiprocessing", "queue",
