@@ -7,11 +7,18 @@
     │   ├── MissingCredentials        no key for this endpoint
     │   ├── InvalidConfig             a session field that cannot be
     │   ├── InvalidAudio              samples, rate or shape that cannot be
-    │   └── InvalidClientEvent        an event that does not fit the protocol
+    │   ├── InvalidClientEvent        an event that does not fit the protocol
+    │   ├── InvalidTool               a function that cannot be offered as a tool
+    │   ├── InvalidImage              bytes that are no picture
+    │   ├── NotSupported              this endpoint cannot do that
+    │   └── WouldDeadlock             a tool waits for what waits for the tool
     ├── ServerError                   the server answered with an `error` event
     │   ├── SessionUpdateRejected     ... to a `session.update`
     │   └── ResponseRejected          ... to a `response.create`
     ├── ResponseFailed                `response.done` with status `failed`
+    ├── ResponseAbandoned             the server went silent about a response
+    ├── ResponseWithdrawn             cancelled before it was asked for
+    ├── ConversationBusy              a response of the conversation is active
     ├── ConfigDrift                   an update was acknowledged with other values
     ├── SlowConsumer                  a stream nobody read grew past its bound
     ├── AcknowledgementTimeout        the server did not answer in time
@@ -38,19 +45,26 @@ __all__ = [
     "ConnectFailed",
     "ConnectionFailed",
     "ConnectionLost",
+    "ConversationBusy",
     "HandshakeRefused",
     "InvalidAudio",
     "InvalidClientEvent",
     "InvalidConfig",
+    "InvalidImage",
+    "InvalidTool",
     "MissingCredentials",
+    "NotSupported",
     "RealtimeError",
+    "ResponseAbandoned",
     "ResponseFailed",
     "ResponseRejected",
+    "ResponseWithdrawn",
     "ServerError",
     "SessionRefused",
     "SessionUpdateRejected",
     "SlowConsumer",
     "UsageError",
+    "WouldDeadlock",
 ]
 
 
@@ -78,6 +92,22 @@ class InvalidAudio(UsageError):
 
 class InvalidClientEvent(UsageError):
     """An event given to `send` does not fit the protocol."""
+
+
+class InvalidTool(UsageError):
+    """A function whose signature does not say what the model may pass to it."""
+
+
+class InvalidImage(UsageError):
+    """Bytes that are not a picture of a kind that a server takes."""
+
+
+class NotSupported(UsageError):
+    """The endpoint cannot do that; its dialect says so."""
+
+
+class WouldDeadlock(UsageError):
+    """A tool asked the conversation for a response that its own missing output holds back."""
 
 
 class ServerError(RealtimeError):
@@ -156,6 +186,34 @@ class ResponseFailed(ServerError):
     """`response.done` came with status `failed`: inference failed, not the request."""
 
     response_id: str | None = None
+
+
+class ResponseAbandoned(RealtimeError):
+    """The server said nothing more about a response for so long that it was given up.
+
+    `response_id` is None where not even its `response.created` has come.
+    """
+
+    def __init__(self, message: str, *, response_id: str | None = None) -> None:
+        self.response_id = response_id
+        super().__init__(message)
+
+
+class ResponseWithdrawn(RealtimeError):
+    """A create was cancelled while it waited for its turn: nothing was sent."""
+
+
+class ConversationBusy(RealtimeError):
+    """A response of the conversation is active, and the create was not to wait for its end.
+
+    `active` has its id, where it is known.
+    """
+
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, active: tuple[str, ...] = ()) -> None:
+        self.active = active
+        super().__init__(message)
 
 
 class SlowConsumer(RealtimeError):
