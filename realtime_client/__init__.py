@@ -16,15 +16,34 @@ to test against, without a key.
 """
 
 from realtime_client.client import Client
+from realtime_client.conversation import Change
 from realtime_client.dialects import GA, Dialect
 from realtime_client.endpoints import Endpoint, OpenAI
 from realtime_client.frames import Frame, Happened
 from realtime_client.group import SessionGroup
+from realtime_client.machines import Limits
 from realtime_client.options import SessionShortcuts
+from realtime_client.pictures import image_part, user_image
 from realtime_client.protocol import Protocol
-from realtime_client.response import AllAudio, Call, Message, Output, Response
-from realtime_client.speech import AudioStream, TextStream
+from realtime_client.response import (
+    AllAudio,
+    Call,
+    McpApproval,
+    McpCall,
+    Message,
+    Metrics,
+    Output,
+    Response,
+    Timings,
+)
+from realtime_client.say import Said, SayOptions, Spoken
+from realtime_client.speech import AudioStream, Delta, TextStream
+from realtime_client.toolbox import Toolbox, ToolReport
+from realtime_client.tools import ToolError, ToolFunction, tool
 from realtime_client.transport import Connect, Keepalive, Transport, TransportClosed
+from realtime_client.turns import UserSaid
+from realtime_client.usage import Totals
+from realtime_client.user_turn import UserTurn
 from realtime_client.verbs import ResponseOptions
 
 __all__ = [
@@ -32,22 +51,42 @@ __all__ = [
     "AllAudio",
     "AudioStream",
     "Call",
+    "Change",
     "Client",
     "Connect",
+    "Delta",
     "Dialect",
     "Endpoint",
     "Frame",
     "Happened",
     "Keepalive",
+    "Limits",
+    "McpApproval",
+    "McpCall",
     "Message",
+    "Metrics",
     "OpenAI",
     "Output",
     "Protocol",
     "Response",
     "ResponseOptions",
+    "Said",
+    "SayOptions",
     "SessionGroup",
     "SessionShortcuts",
+    "Spoken",
     "TextStream",
+    "Timings",
+    "ToolError",
+    "ToolFunction",
+    "ToolReport",
+    "Toolbox",
+    "Totals",
     "Transport",
     "TransportClosed",
+    "UserSaid",
+    "UserTurn",
+    "image_part",
+    "tool",
+    "user_image",
 ]

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections import Counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, Unpack
 
 import anyio
 
@@ -20,17 +21,25 @@ from realtime_client.config import asked_by
 from realtime_client.connection import Connection
 from realtime_client.endpoints import DEFAULT_MODEL, Endpoint, OpenAI, shown
 from realtime_client.errors import UsageError
+from realtime_client.events import RateLimit
 from realtime_client.former import warn_of_former_variables
-from realtime_client.frames import Frame
+from realtime_client.frames import Frame, Happened
 from realtime_client.items import ConversationVerbs
 from realtime_client.leaves import Leaves
-from realtime_client.options import AnySession, SessionShortcuts, session_from
+from realtime_client.machines import Limits
+from realtime_client.options import AnySession, SessionShortcuts, session_from, tool_functions
+from realtime_client.pictures import user_image
 from realtime_client.response import Response
+from realtime_client.rooms import How, Rooms
+from realtime_client.say import SayOptions, Spoken, say
 from realtime_client.session import SessionVerbs
 from realtime_client.streams import Once
+from realtime_client.toolbox import Toolbox
 from realtime_client.transport import Connect, Keepalive, connect_websocket
-from realtime_client.uplink import Uplink
+from realtime_client.usage import Totals
+from realtime_client.user_turn import UserTurn
 from realtime_client.verbs import InputAudioBufferVerbs, ResponseVerbs
+from realtime_client.wording import SAY_EXACTLY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,11 +70,16 @@ class Client:
     see `SessionShortcuts`) are the same fields by shorter names. `None` is sent as null, what
     is not given is not sent, and a field given twice is an error.
 
+    A function with `@tool` among the `tools` is run here when the model calls it.
+
     `group` is a `SessionGroup` whose configuration lies under the client's own.
 
     How: `open_timeout` seconds for connecting and again for the acknowledgement,
-    `close_timeout` seconds for the closing handshake, `chunk_ms` (20 to 1,000) for the length
-    of the appended audio, `connect` for another transport than a WebSocket.
+    `close_timeout` seconds for the closing handshake, `response_timeout` seconds of silence
+    before a response counts as abandoned, `chunk_ms` (20 to 1,000) for the length of the
+    appended audio, `max_items` items of the conversation to be mirrored, `max_calls` functions
+    to run at once, `max_rounds` of calls in a row, `tool_timeout` seconds for each call,
+    `connect` for another transport than a WebSocket.
 
     Raises:
         MissingCredentials: No key in either place.
@@ -81,8 +95,13 @@ class Client:
         session: AnySession | Mapping[str, Any] | None = None,
         open_timeout: float = 10.0,
         close_timeout: float = 2.0,
+        response_timeout: float = 60.0,
         keepalive: Keepalive | None = None,
         chunk_ms: int = 100,
+        max_items: int = 2_000,
+        max_calls: int = 16,
+        max_rounds: int = 8,
+        tool_timeout: float = 30.0,
         connect: Connect | None = None,
         group: Group | None = None,
         **shortcuts: Unpack[SessionShortcuts],
@@ -91,10 +110,17 @@ class Client:
         self._config = session_from(session, shortcuts)
         self._endpoint = _endpoint(endpoint, api_key)
         self._model = _model(model, self._config)
+        self._functions = tool_functions(session, shortcuts)
         self._group = group
-        self._open_timeout = open_timeout
-        self._close_timeout = close_timeout
-        self._chunk_ms = chunk_ms
+        self._how = How(
+            open_timeout=open_timeout,
+            close_timeout=close_timeout,
+            limits=Limits(response_timeout, max_items),
+            chunk_ms=chunk_ms,
+            max_calls=max_calls,
+            max_rounds=max_rounds,
+            tool_timeout=tool_timeout,
+        )
         self._connect = connect or connect_websocket(
             open_timeout=open_timeout, close_timeout=close_timeout, keepalive=keepalive
         )
@@ -114,20 +140,17 @@ class Client:
         """
         if self._connection is not None:
             raise UsageError("a Client is entered once; make another one for another session")
+        how = self._how
         core = protocol.Protocol(
             nonce=secrets.token_hex(4),
             now=anyio.current_time(),
             session=self._enter_group(),
-            open_timeout=self._open_timeout,
+            open_timeout=how.open_timeout,
+            limits=how.limits,
             dialect=self._endpoint.dialect,
         )
-        connection = Connection(core, close_timeout=self._close_timeout)
-        self._connection = connection
-        self._uplink = Uplink(connection, chunk_ms=self._chunk_ms)
-        self._session = SessionVerbs(connection)
-        self._response = ResponseVerbs(connection)
-        self._conversation = ConversationVerbs(connection)
-        self._input_audio_buffer = InputAudioBufferVerbs(connection, self._uplink)
+        self._connection = connection = Connection(core, close_timeout=how.close_timeout)
+        self._rooms = Rooms.of(connection, how, self._functions)
         try:
             await connection.open(
                 self._connect,
@@ -159,25 +182,31 @@ class Client:
     def session(self) -> SessionVerbs:
         """`session.*`: the acknowledged configuration, and changing it."""
         self._open()
-        return self._session
+        return self._rooms.session
 
     @property
     def response(self) -> ResponseVerbs:
         """`response.*`: asking for responses."""
         self._open()
-        return self._response
+        return self._rooms.response
 
     @property
     def conversation(self) -> ConversationVerbs:
         """`conversation.*`: the server's items."""
         self._open()
-        return self._conversation
+        return self._rooms.conversation
 
     @property
     def input_audio_buffer(self) -> InputAudioBufferVerbs:
         """`input_audio_buffer.*`: the turn, by hand."""
         self._open()
-        return self._input_audio_buffer
+        return self._rooms.input_audio_buffer
+
+    @property
+    def tools(self) -> Toolbox:
+        """The functions that run here when the model calls them."""
+        self._open()
+        return self._rooms.tools
 
     # -- verbs for people -------------------------------------------------------------
 
@@ -213,9 +242,61 @@ class Client:
             ConnectionLost: The connection is gone.
         """
         connection = self._open()
-        await self._uplink.settled()
-        self._uplink.push(audio, rate=rate, channels=channels, dtype=dtype)
+        await self._rooms.uplink.settled()
+        self._rooms.uplink.push(audio, rate=rate, channels=channels, dtype=dtype)
         await connection.drain()
+
+    async def send_image(
+        self,
+        image: bytes | bytearray | memoryview | str,
+        text: str | None = None,
+        *,
+        detail: str | None = None,
+    ) -> events.ConversationItemAdded:
+        """Show a picture, as the user, with words where there are any.
+
+        `image` is the bytes of a PNG or JPEG file, or its `data:` URL; `detail` is `auto`,
+        `low` or `high`. Returns when the server has the item.
+
+        Raises:
+            InvalidImage: It is no picture. Nothing was sent.
+        """
+        return await self.conversation.item.create(user_image(image, text, detail=detail))
+
+    async def say(
+        self,
+        text: str,
+        *,
+        remember: bool = True,
+        wording: str = SAY_EXACTLY,
+        when_busy: Literal["wait", "interrupt", "fail"] = "wait",
+        timeout: float | None = None,  # noqa: ASYNC109 - the response is given up with it
+        **options: Unpack[SayOptions],
+    ) -> Spoken:
+        """Have the model speak a text, as closely as it does; returns when it begins.
+
+        The handle's `done()` says what was said: `transcript`, `match` between 0 and 1, and
+        `exact`. The match judges the server's transcript, not the sound. Word for word is not
+        guaranteed: the model is asked to, by `wording`, and nobody has published how often
+        it complies.
+
+        With `remember` it becomes a part of the conversation. Without, it runs out of band and
+        touches neither the server's conversation nor ours.
+
+        Raises:
+            UsageError: There is nothing to say, or the wording has no `{text}`.
+            NotSupported: The endpoint has no out-of-band responses. Nothing was sent.
+            RealtimeError: As `response.create`.
+        """
+        return await say(
+            self._live(),
+            text,
+            remember=remember,
+            wording=wording,
+            when_busy=when_busy,
+            timeout=timeout,
+            **options,
+        )
 
     async def send(self, event: events.ClientEvent | dict[str, Any]) -> None:
         """Send any client event, typed or as a dict in the wire's shape.
@@ -251,11 +332,43 @@ class Client:
         watches = self._live().watches
         return watches.frames(watches.sent, "sent()")
 
+    def orphans(self) -> Once[Happened]:
+        """Every event from now on that nobody is told of, and why.
+
+        `verdict` is `discarded` where its response was given up or is being cancelled,
+        `orphan` where it names a response that nobody knows or that is over, `duplicate`
+        where it has come before.
+        """
+        return self._live().watches.new_strays()
+
+    def user_turns(self) -> Once[UserTurn]:
+        """Every spoken turn of the user that begins from now on, with its transcript."""
+        return self._live().audience.user_turns.subscribe()
+
+    # -- what is known ------------------------------------------------------------------
+
     @property
-    def stats(self) -> Mapping[str, int]:
-        """How many events of responses were delivered, discarded, or belonged to nobody."""
-        counts = self._open().protocol.router.counts
-        return {verdict.value: count for verdict, count in counts.items()}
+    def active(self) -> bool:
+        """Whether a response is being said or asked for."""
+        return not self._open().protocol.router.is_idle
+
+    @property
+    def usage(self) -> Totals:
+        """The tokens of the session so far, by kind, transcription included."""
+        return self._open().protocol.usage.totals
+
+    @property
+    def rate_limits(self) -> Mapping[str, RateLimit]:
+        """The last word of the server on each limit, by its name; many never say any."""
+        return self._open().protocol.usage.rate_limits
+
+    @property
+    def stats(self) -> Mapping[str, Counter[str]]:
+        """How many events of responses there were, by verdict and then by their type.
+
+        `stats["discarded"].total()` is how many were discarded in all.
+        """
+        return self._open().protocol.router.stats
 
     def _enter_group(self) -> Leaves | None:
         """What to configure: our own fields over the group's. The model is in the URL."""

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, TypeVar
-from weakref import WeakValueDictionary
 
 import anyio
 import anyio.abc
 
-from realtime_client import events
+from realtime_client import events, protocol
+from realtime_client.audience import Audience
 from realtime_client.endpoints import Headers
 from realtime_client.errors import (
     ClientClosed,
@@ -30,16 +31,14 @@ from realtime_client.errors import (
     RealtimeError,
     SessionRefused,
 )
-from realtime_client.frames import Frame, Happened
+from realtime_client.frames import Happened
 from realtime_client.leaves import Leaves, Path
-from realtime_client.outcome import Outcome
-from realtime_client.protocol import Protocol
+from realtime_client.lives import ResponseRecord, State, WhenBusy
 from realtime_client.reconnect import is_fatal_close
 from realtime_client.response import Response
-from realtime_client.router import ResponseRecord, Verdict
 from realtime_client.streams import Bell
 from realtime_client.transport import Connect, Transport, TransportClosed
-from realtime_client.watches import Waiter, Watches
+from realtime_client.watches import Waiter
 
 __all__ = ["Connection"]
 
@@ -57,15 +56,15 @@ WRITE_AHEAD: Final = 256 * 1024
 class Connection:
     """A session on one socket. `open` and `aclose` belong to the same task."""
 
-    def __init__(self, protocol: Protocol, *, close_timeout: float) -> None:
-        self.protocol = protocol
-        self.watches = Watches()
+    def __init__(self, core: protocol.Protocol, *, close_timeout: float) -> None:
+        self.protocol = core
+        self.audience = Audience(core, self)
+        self.watches = self.audience.watches
         self._close_timeout = close_timeout
-        self._handles: WeakValueDictionary[str, Response] = WeakValueDictionary()
-        self._waiting: dict[str, Waiter] = {}
         self._to_write = Bell()
         self._drained = Bell()
         self._outcome = Bell()
+        self._over = Bell()
         self._finished = Bell()
         self._running = 0
         self._writing = False
@@ -161,26 +160,78 @@ class Connection:
         """Send a command that the server answers; returns its `answer`, or raises its error."""
         event_id = self.send(command)
         assert event_id is not None, "a command without an answer"
-        answered = await self._answer(event_id)
+        try:
+            answered = await self._answer(event_id)
+        finally:
+            self.protocol.conversation.give_up(event_id)
         assert isinstance(answered, answer)
         return answered
 
-    async def request_response(self, command: events.ResponseCreate) -> Response:
-        """Send a `response.create`; returns at its `response.created`.
+    async def request_response(
+        self,
+        command: events.ResponseCreate,
+        *,
+        when_busy: WhenBusy = "wait",
+        timeout: float | None = None,  # noqa: ASYNC109 - it is the core's, which gives up with it
+        extra: str | None = None,
+    ) -> Response:
+        """Ask for a response, when its turn comes; returns at its `response.created`.
 
         Where the caller is cancelled, the response is given up: cancelled by its id, be it
         known already or later, and its events discarded.
         """
-        event_id = self.send(command)
-        assert event_id is not None, "a create always has an answer"
+        self.check_open()
+        now = anyio.current_time()
+        patience = math.inf if timeout is None else timeout
+        event_id = self.protocol.respond(
+            command, now=now, when_busy=when_busy, timeout=patience, extra=extra
+        )
         try:
             handle = await self._answer(event_id)
         except BaseException:
-            self.protocol.give_up(event_id, heard=bool(self.watches.responses))
+            self.protocol.give_up(
+                event_id, anyio.current_time(), heard=bool(self.watches.responses)
+            )
             self._after()
             raise
         assert isinstance(handle, Response)
         return handle
+
+    async def cancel(self, response_id: str) -> None:
+        """Cancel a response by its id, and wait until the server has ended it."""
+        self.check_open()
+        record = self.protocol.router.find(response_id)
+        if record is not None:
+            await self.cancel_all([record])
+
+    async def cancel_all(self, records: Iterable[ResponseRecord]) -> None:
+        """Cancel responses, by their ids as soon as those are known, and wait for their ends."""
+        self.check_open()
+        cancelled = list(records)
+        for record in cancelled:
+            self.protocol.cancel(record, anyio.current_time())
+        self._after()
+        while any(record.state is not State.GONE for record in cancelled):
+            self.check_open()
+            await self._in_time(self._over)
+
+    def start(self, function: Callable[..., Awaitable[None]], *args: Any, name: str) -> None:
+        """Run a task of this connection, which is cancelled and awaited when it closes."""
+        self._running += 1
+        self._tasks.start_soon(self._run, function, args, name=name)
+
+    async def _run(self, function: Callable[..., Awaitable[None]], args: tuple[Any, ...]) -> None:
+        try:
+            await function(*args)
+        except Exception as error:  # noqa: BLE001 - it never ends its host
+            _log.error("a task of the connection failed", exc_info=error)
+        finally:
+            self._running -= 1
+            self._finished.ring()
+
+    def follow_up(self, previous_id: str, response: Response | None) -> None:
+        """What comes after a response is known."""
+        self.audience.follow_up(previous_id, response)
 
     async def update(self, asked: Leaves, *, seconds: float, between_turns: bool) -> Any:
         """Ask for a change of the session; returns its `Acknowledgement`.
@@ -195,7 +246,7 @@ class Connection:
         try:
             return await self._answer(event_id)
         except BaseException:
-            self.protocol.give_up(event_id)
+            self.protocol.give_up(event_id, anyio.current_time())
             self._after()
             raise
 
@@ -220,7 +271,8 @@ class Connection:
         try:
             while True:
                 data = await self._transport.receive()
-                self._tell(self.protocol.receive(data, anyio.current_time()))
+                now = anyio.current_time()
+                self._tell(self.protocol.receive(data, now), now)
         except Exception as error:  # noqa: BLE001 - it ends this connection and never its host
             self._lose(_loss(error, opening=self.protocol.is_opening))
             with suppress(Exception):
@@ -267,28 +319,18 @@ class Connection:
 
     # -- telling people -----------------------------------------------------------------
 
-    def _tell(self, happened: Happened) -> None:
-        """Hand what happened to everybody whom it concerns."""
-        event = happened.event
-        if self.watches.received:
-            self.watches.tell(self.watches.received, Frame(event, happened.raw))
-        record = happened.response
-        if record is not None and happened.verdict is Verdict.DELIVERED:
-            self._tell_response(event, record)
+    def _tell(self, happened: Happened, now: float) -> None:
+        self.audience.tell(happened, now)
+        if type(happened.event) is events.ResponseDone:
+            self._over.ring()
         self._after()
 
     def _after(self) -> None:
-        """After the core has done something: wake whoever it concerns."""
-        ended = self.protocol.outcomes()
-        for outcome in ended:
-            waiter = self._waiting.pop(outcome.event_id, None)
-            if waiter is not None:
-                waiter.resolve(outcome)
-        notices = self.protocol.config.notices
-        if notices:
-            for notice in notices:
-                self.watches.tell(self.watches.notices, notice)
-            notices.clear()
+        """After the core has done something: tell everybody, and write what is ready."""
+        ended = self.audience.settle()
+        if self.protocol.router.abandoned:
+            self._over.ring()
+        self.audience.tell_notes()
         deadline = self.protocol.next_deadline()
         nearer = deadline is not None and deadline < self._deadline
         if ended or nearer or self.protocol.outbox_bytes:
@@ -296,49 +338,18 @@ class Connection:
         if ended:
             self._outcome.ring()
         if nearer:
-            for waiter in self._waiting.values():
+            for waiter in self.audience.waiting.values():
                 waiter.bell.ring()  # the writer may be stuck in the socket; they keep time too
 
-    def _tell_response(self, event: Any, record: ResponseRecord) -> None:
-        if record.id is None:
-            return
-        new = record.id not in self._handles and record.event_id in self._waiting
-        if type(event) is events.ResponseCreated or new:
-            self._begin(event.response, record)
-        handle = self._handles.get(record.id)
-        if handle is not None:
-            handle._deliver(event)
-            if type(event) is events.ResponseDone:
-                self._handles.pop(record.id, None)
-
-    def _begin(self, resource: events.ResponseResource, record: ResponseRecord) -> None:
-        """A response began. Where nobody would hold it, nothing is kept of it."""
-        waiter = self._waiting.get(record.event_id or "")
-        if waiter is None and not self.watches.responses:
-            return
-        handle = Response(
-            resource,
-            initiator=record.initiator,
-            audio_format=_output_format(self.protocol),
-            cancel=self._cancel,
-        )
-        self._handles[record.id or ""] = handle
-        self.watches.tell(self.watches.responses, handle)
-        if waiter is not None:
-            waiter.resolve(Outcome(record.event_id or "", handle))
-
-    async def _cancel(self, response: Response) -> None:
-        self.send(events.ResponseCancel(response_id=response.id))
-
     async def _answer(self, event_id: str) -> Any:
-        waiter = self._waiting[event_id] = Waiter()
+        waiter = self.audience.waiting[event_id] = Waiter()
         self._after()
         try:
             while waiter.outcome is None:
                 await self._in_time(waiter.bell)
             return waiter.result()
         finally:
-            self._waiting.pop(event_id, None)
+            self.audience.waiting.pop(event_id, None)
 
     def _lose(self, error: RealtimeError) -> None:
         """The connection is over: end everything, once."""
@@ -347,20 +358,9 @@ class Connection:
         self._ended = error
         self.protocol.lost(error)
         self._after()
-        for handle in list(self._handles.values()):
-            handle._end(error)
-        self._handles.clear()
-        self.watches.end(error)
-        for bell in (self._to_write, self._drained, self._outcome):
+        self.audience.end(error)
+        for bell in (self._to_write, self._drained, self._outcome, self._over):
             bell.ring()
-
-
-def _output_format(protocol: Protocol) -> events.AudioFormat | None:
-    session = protocol.config.acknowledged
-    if not isinstance(session, events.SessionConfig) or not session.audio:
-        return None
-    output = session.audio.output
-    return (output.format or None) if output else None
 
 
 def _loss(error: Exception, *, opening: bool) -> RealtimeError:

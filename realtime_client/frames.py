@@ -9,9 +9,10 @@ import msgspec
 from realtime_client import events
 from realtime_client._repair import UNREADABLE
 from realtime_client.errors import ConnectionLost, RealtimeError, ServerError
-from realtime_client.router import ResponseRecord, Verdict
+from realtime_client.lives import ResponseRecord
+from realtime_client.verdicts import Verdict
 
-__all__ = ["Frame", "Happened", "ending", "server_error", "shown"]
+__all__ = ["Frame", "Happened", "ending", "server_error", "shown", "transcribes"]
 
 DEEPEST: Final = 64
 """Levels of nesting in a session object; a tool's JSON schema has perhaps ten."""
@@ -72,6 +73,14 @@ def shown(data: bytes | str) -> dict[str, Any] | None:
     except UNREADABLE:
         return None
     return session if isinstance(session, dict) and _is_shallow(session, DEEPEST) else None
+
+
+def transcribes(session: events.Session) -> bool:
+    """Whether a session writes down what the user says."""
+    if not isinstance(session, (events.SessionConfig, events.TranscriptionSessionConfig)):
+        return False
+    heard = session.audio.input if session.audio else None
+    return bool(heard and heard.transcription)
 
 
 def _is_shallow(value: object, levels: int) -> bool:

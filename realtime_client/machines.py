@@ -9,21 +9,26 @@ line here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypedDict
 
 import msgspec
 
 from realtime_client import events
+from realtime_client.calls import Calls
 from realtime_client.config import Configuration
 from realtime_client.conversation import Conversation
 from realtime_client.dialects import Dialect
 from realtime_client.errors import ServerError
 from realtime_client.input import InputLedger
+from realtime_client.lives import ResponseRecord, State
 from realtime_client.outcome import Outcome
 from realtime_client.playback import PlaybackLedger
-from realtime_client.router import SESSION_ROUTE, Route, Router, Verdict, keyed
+from realtime_client.router import PATIENCE, Router
+from realtime_client.turns import Turns
+from realtime_client.usage import UsageLedger
+from realtime_client.verdicts import SESSION_ROUTE, Route, Verdict
 
-__all__ = ["ASKING", "HANDLERS", "Command", "Machine", "Machines", "text"]
+__all__ = ["ASKING", "HANDLERS", "Command", "Limits", "Machine", "Machines", "text"]
 
 Command = events.ClientEvent | dict[str, Any]
 
@@ -35,17 +40,40 @@ class Machine(Protocol):
         """An `error` named this request; no success will come for it."""
 
 
+class Limits(NamedTuple):
+    """How far a connection goes before it gives up or forgets.
+
+    `patience` is for how many seconds a response may be silent before it counts as abandoned,
+    `max_items` how many items of the conversation are mirrored.
+    """
+
+    patience: float = PATIENCE
+    max_items: int = 2_000
+
+
 class Machines:
     """One of each."""
 
-    __slots__ = ("config", "conversation", "input", "playback", "router")
+    __slots__ = (
+        "calls",
+        "config",
+        "conversation",
+        "input",
+        "playback",
+        "router",
+        "turns",
+        "usage",
+    )
 
-    def __init__(self, nonce: str, dialect: Dialect) -> None:
+    def __init__(self, nonce: str, dialect: Dialect, limits: Limits) -> None:
         self.config = Configuration()
-        self.router = Router(nonce, dialect)
-        self.conversation = Conversation()
+        self.router = Router(nonce, dialect, patience=limits.patience)
+        self.conversation = Conversation(max_items=limits.max_items)
+        self.calls = Calls()
+        self.turns = Turns()
         self.input = InputLedger()
         self.playback = PlaybackLedger()
+        self.usage = UsageLedger()
 
 
 def text(value: object, name: str) -> str | None:
@@ -68,11 +96,6 @@ class Asked(NamedTuple):
     raw: Any
 
 
-def _ask_response(machines: Machines, event: Any, raw: Any, event_id: str) -> Asked:
-    key = machines.router.ask(event, event_id)
-    return Asked(machines.router, keyed(event, key), keyed(raw, key))
-
-
 def _ask_item(machines: Machines, event: Any, raw: Any, event_id: str) -> Asked:
     machines.conversation.ask(event, event_id)
     return Asked(machines.conversation, event, raw)
@@ -89,7 +112,6 @@ def _ask_clear(machines: Machines, event: Any, raw: Any, event_id: str) -> Asked
 
 
 ASKING: Final[Mapping[type, Callable[[Machines, Any, Any, str], Asked]]] = {
-    events.ResponseCreate: _ask_response,
     events.ConversationItemCreate: _ask_item,
     events.ConversationItemDelete: _ask_item,
     events.ConversationItemRetrieve: _ask_item,
@@ -97,50 +119,116 @@ ASKING: Final[Mapping[type, Callable[[Machines, Any, Any, str], Asked]]] = {
     events.InputAudioBufferCommit: _ask_commit,
     events.InputAudioBufferClear: _ask_clear,
 }
-"""The commands that the server answers, save `session.update`, which has to wait its turn."""
+"""The commands that the server answers at once. `session.update` and `response.create` wait for
+their turn, which is a machine's to say."""
 
 
 # -- events ---------------------------------------------------------------------------------
 
 
-def _session(find: Callable[[Machines, Any], Outcome | None]) -> Callable[[Machines, Any], Route]:
-    """A handler of an event that belongs to no response but may answer somebody."""
+Handler = Callable[[Machines, Any, float], Route]
 
-    def handle(machines: Machines, event: Any) -> Route:
-        outcome = find(machines, event)
+
+def _item(*concerned: Callable[[Machines, Any, float], Outcome | None]) -> Handler:
+    """A handler of an event that belongs to no response, but may answer somebody."""
+
+    def handle(machines: Machines, event: Any, now: float) -> Route:
+        answers = [tell(machines, event, now) for tell in concerned]
+        outcome = next((answer for answer in answers if answer is not None), None)
         return Route(Verdict.SESSION, outcome=outcome) if outcome else SESSION_ROUTE
 
     return handle
 
 
-def _by_response(machines: Machines, event: Any) -> Route:
-    return machines.router.on_event(event.response_id)
+def _by_response(machines: Machines, event: Any, now: float) -> Route:
+    return machines.router.on_event(event, now)
 
 
-def _by_item(machines: Machines, event: Any) -> Route:
-    return machines.router.on_event(None, event.item_id)
+def _by_item(machines: Machines, event: Any, now: float) -> Route:
+    return machines.router.on_item_event(event, now)
 
 
-def _on_audio(machines: Machines, event: events.ResponseOutputAudioDelta) -> Route:
+def _on_audio(machines: Machines, event: events.ResponseOutputAudioDelta, now: float) -> Route:
     machines.config.spoken = True  # whoever hears it: the server has frozen the voice
-    route = machines.router.on_event(event.response_id)
+    route = machines.router.on_event(event, now)
     if route.verdict is Verdict.DELIVERED and isinstance(event.item_id, str):
         machines.playback.on_audio(event.item_id, event.content_index or 0, len(event.delta))
     return route
 
 
-def _on_output_added(machines: Machines, event: events.ResponseOutputItemAdded) -> Route:
-    return machines.router.on_item(event.response_id, text(event.item, "id"))
+def _on_output_added(
+    machines: Machines, event: events.ResponseOutputItemAdded, now: float
+) -> Route:
+    item_id = text(event.item, "id")
+    route = machines.router.on_item(event, item_id, now)
+    if route.record is not None and not route.record.in_conversation and item_id is not None:
+        machines.conversation.keep_out(item_id)
+    return route
 
 
-def _on_output_done(machines: Machines, event: events.ResponseOutputItemDone) -> Route:
+def _on_output_done(machines: Machines, event: events.ResponseOutputItemDone, now: float) -> Route:
     item_id = text(event.item, "id")
     if item_id is not None:
         machines.playback.forget(item_id)
-    return machines.router.on_event(event.response_id)
+    route = machines.router.on_event(event, now)
+    record = route.record
+    if record is not None and isinstance(event.item, events.FunctionCallItem):
+        machines.calls.on_call(record.id or "", event.item, **called(record))
+    return route
 
 
-HANDLERS: Final[Mapping[type, Callable[[Machines, Any], Route]]] = {
+def _on_created(machines: Machines, event: events.ResponseCreated, now: float) -> Route:
+    route = machines.router.on_created(event, now)
+    record = route.record
+    if record is not None and record.in_conversation and record.initiator != "client":
+        machines.calls.on_asked()
+    return route
+
+
+def _on_done(machines: Machines, event: events.ResponseDone, now: float) -> Route:
+    machines.usage.on_done(event)
+    given_up = machines.router.is_given_up(event.response.id)
+    route = machines.router.on_done(event)
+    record = route.record
+    if record is not None:
+        output = event.response.output or ()
+        status = text(event.response, "status") or "completed"
+        facts = called(record, given_up=given_up)
+        machines.calls.on_response_done(record.id or "", status, output, **facts)
+        for item_id in () if record.in_conversation else (text(item, "id") for item in output):
+            machines.conversation.let_go(item_id or "")
+    return route
+
+
+class Called(TypedDict):
+    """What the calls of a response depend on."""
+
+    out_of_band: bool
+    tools_off: bool
+    offered: frozenset[str]
+
+
+def called(record: ResponseRecord, *, given_up: bool = False) -> Called:
+    """What may become of the calls of a response.
+
+    Those of another party on the session are theirs to answer, and those of a response that
+    nobody wants any more are not carried out.
+    """
+    asked = record.asked
+    unwanted = given_up or record.state is State.DISCARDED
+    return {
+        "out_of_band": not record.in_conversation or record.initiator == "other",
+        "tools_off": unwanted or (asked is not None and asked.tools_off),
+        "offered": asked.offered if asked is not None else frozenset(),
+    }
+
+
+def _on_output_item(machines: Machines, event: events.ConversationItemAdded, now: float) -> None:
+    if isinstance(event.item, events.FunctionCallOutputItem):
+        machines.calls.on_output_added(event.item.call_id)
+
+
+HANDLERS: Final[Mapping[type, Handler]] = {
     events.ResponseOutputAudioDelta: _on_audio,
     events.ResponseOutputAudioTranscriptDelta: _by_response,
     events.ResponseOutputTextDelta: _by_response,
@@ -158,18 +246,60 @@ HANDLERS: Final[Mapping[type, Callable[[Machines, Any], Route]]] = {
     events.ResponseMcpCallFailed: _by_item,
     events.ResponseOutputItemAdded: _on_output_added,
     events.ResponseOutputItemDone: _on_output_done,
-    events.ResponseCreated: lambda m, e: m.router.on_created(e),
-    events.ResponseDone: lambda m, e: m.router.on_done(e),
-    events.ConversationItemAdded: _session(lambda m, e: m.conversation.on_added(e)),
-    events.ConversationItemDone: _session(lambda m, e: m.conversation.on_done(e)),
-    events.ConversationItemDeleted: _session(lambda m, e: m.conversation.on_deleted(e)),
-    events.ConversationItemRetrieved: _session(lambda m, e: m.conversation.on_retrieved(e)),
-    events.ConversationItemTruncated: _session(lambda m, e: m.conversation.on_truncated(e)),
-    events.ConversationItemInputAudioTranscriptionCompleted: _session(
-        lambda m, e: m.conversation.on_transcribed(e)
+    events.ResponseCreated: _on_created,
+    events.ResponseDone: _on_done,
+    events.RateLimitsUpdated: _item(lambda m, e, now: m.usage.on_rate_limits(e)),
+    events.ConversationItemAdded: _item(
+        lambda m, e, now: m.conversation.on_added(e),
+        lambda m, e, now: m.turns.on_item(e, now),
+        _on_output_item,
     ),
-    events.InputAudioBufferCommitted: _session(lambda m, e: m.input.on_committed(e)),
-    events.InputAudioBufferCleared: _session(lambda m, e: m.input.on_cleared(e)),
+    events.ConversationItemCreated: _item(
+        lambda m, e, now: m.conversation.on_added(e),
+        lambda m, e, now: m.turns.on_item(e, now),
+        _on_output_item,
+    ),
+    events.ConversationItemDone: _item(
+        lambda m, e, now: m.conversation.on_done(e),
+        lambda m, e, now: m.turns.on_item(e, now),
+    ),
+    events.ConversationItemDeleted: _item(
+        lambda m, e, now: m.conversation.on_deleted(e),
+        lambda m, e, now: m.turns.on_deleted(e, now),
+    ),
+    events.ConversationItemRetrieved: _item(lambda m, e, now: m.conversation.on_retrieved(e)),
+    events.ConversationItemTruncated: _item(lambda m, e, now: m.conversation.on_truncated(e)),
+    events.ConversationItemInputAudioTranscriptionDelta: _item(
+        lambda m, e, now: m.turns.on_delta(e, now)
+    ),
+    events.ConversationItemInputAudioTranscriptionSegment: _item(
+        lambda m, e, now: m.turns.on_segment(e, now)
+    ),
+    events.ConversationItemInputAudioTranscriptionCompleted: _item(
+        lambda m, e, now: m.conversation.on_transcribed(e),
+        lambda m, e, now: m.turns.on_completed(e, now),
+        lambda m, e, now: m.usage.on_completed(e),
+    ),
+    events.ConversationItemInputAudioTranscriptionFailed: _item(
+        lambda m, e, now: m.turns.on_failed(e, now)
+    ),
+    events.InputAudioBufferCommitted: _item(
+        lambda m, e, now: m.input.on_committed(e),
+        lambda m, e, now: m.turns.on_committed(e, now),
+    ),
+    events.InputAudioBufferCleared: _item(
+        lambda m, e, now: m.input.on_cleared(e),
+        lambda m, e, now: m.turns.on_cleared(e, now),
+    ),
+    events.InputAudioBufferSpeechStarted: _item(
+        lambda m, e, now: m.turns.on_speech_started(e, now)
+    ),
+    events.InputAudioBufferSpeechStopped: _item(
+        lambda m, e, now: m.turns.on_speech_stopped(e, now)
+    ),
+    events.InputAudioBufferTimeoutTriggered: _item(
+        lambda m, e, now: m.turns.on_timeout_triggered(e, now)
+    ),
 }
 """What is not here concerns the session's owner alone, who sees it in `events()`."""
 

@@ -41,8 +41,16 @@ from realtime_client.former import (
     refuse_former_values,
 )
 from realtime_client.leaves import leaves
+from realtime_client.tools import ToolFunction
 
-__all__ = ["SHORTCUTS", "AnySession", "SessionShortcuts", "plain", "session_from"]
+__all__ = [
+    "SHORTCUTS",
+    "AnySession",
+    "SessionShortcuts",
+    "plain",
+    "session_from",
+    "tool_functions",
+]
 
 _Dict = Mapping[str, Any]
 AnySession = SessionConfig | TranscriptionSessionConfig
@@ -65,7 +73,7 @@ class SessionShortcuts(TypedDict, total=False):
     noise_reduction: NoiseReduction | _Dict | str | None
     input_format: AudioFormat | _Dict | str
     output_format: AudioFormat | _Dict | str
-    tools: Sequence[FunctionTool | McpTool | _Dict]
+    tools: Sequence[ToolFunction[..., Any] | FunctionTool | McpTool | _Dict]
     tool_choice: str | ToolChoiceFunction | ToolChoiceMcp | _Dict | None
     max_output_tokens: int | Literal["inf"]
     tracing: str | TracingConfig | _Dict | None
@@ -135,8 +143,23 @@ def session_from(
     return _checked(tree)
 
 
+def tool_functions(
+    session: AnySession | _Dict | None, shortcuts: Mapping[str, Any]
+) -> tuple[ToolFunction[..., Any], ...]:
+    """The functions among the tools that are given as to `session_from`."""
+    given: Any = session.get("tools") if isinstance(session, Mapping) else None
+    if isinstance(session, SessionConfig):
+        given = session.tools
+    tools = [*_sequence(given), *_sequence(shortcuts.get("tools"))]
+    return tuple(tool for tool in tools if isinstance(tool, ToolFunction))
+
+
 def plain(value: Any) -> Any:
-    """A deep copy of structs and plain values, as JSON would have it."""
+    """A deep copy of structs and plain values, as JSON would have it.
+
+    A `ToolFunction` is its definition.
+    """
+    value = _defined(value)
     try:
         return msgspec.json.decode(encode(value) if _is_object(value) else _json(value))
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
@@ -145,6 +168,22 @@ def plain(value: Any) -> Any:
         raise InvalidConfig(
             f"a value of type {type(value).__name__} cannot be a session value:{problem}"
         ) from None
+
+
+def _defined(value: Any) -> Any:
+    """The same with definitions where there are functions; a circle is `plain`'s to refuse."""
+    if isinstance(value, ToolFunction):
+        return value.definition
+    if isinstance(value, dict) and _sequence(value.get("tools")):
+        return {**value, "tools": [_defined(tool) for tool in value["tools"]]}
+    if isinstance(value, SessionConfig) and _sequence(value.tools):
+        tools = tuple(_defined(tool) for tool in _sequence(value.tools))
+        return msgspec.structs.replace(value, tools=tools)
+    return value
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _is_object(value: Any) -> bool:

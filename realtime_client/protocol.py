@@ -20,7 +20,6 @@ by `opening` stands for that: its outcome is the first thing that an embedder wa
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -28,31 +27,35 @@ import msgspec
 
 from realtime_client import events
 from realtime_client.acknowledgement import Intent
+from realtime_client.calls import Calls
 from realtime_client.codec import client_event_from_dict, decode, encode
 from realtime_client.config import Configuration, asked_by
 from realtime_client.conversation import Conversation
+from realtime_client.creates import appended, keyed
 from realtime_client.dialects import GA, Dialect
-from realtime_client.errors import (
-    AcknowledgementTimeout,
-    InvalidClientEvent,
-    RealtimeError,
-    ServerError,
-    SessionRefused,
-)
-from realtime_client.frames import Frame, Happened, ending, server_error, shown
+from realtime_client.errors import InvalidClientEvent, RealtimeError
+from realtime_client.frames import Frame, Happened, ending, server_error, shown, transcribes
 from realtime_client.leaves import Leaves
+from realtime_client.lives import Asked, ResponseRecord, WhenBusy
 from realtime_client.machines import (
     ASKING,
     HANDLERS,
     Command,
+    Limits,
     Machine,
     Machines,
+    called,
     text,
     with_item_id,
 )
+from realtime_client.opening import Opening
+from realtime_client.outbox import Outbox
 from realtime_client.outcome import Outcome
 from realtime_client.playback import PlaybackLedger
-from realtime_client.router import SESSION_ROUTE, Route, Router, Verdict
+from realtime_client.router import Abandoned, Router
+from realtime_client.turns import Turns
+from realtime_client.usage import UsageLedger
+from realtime_client.verdicts import DELTAS, SESSION_ROUTE, Route, Verdict
 
 __all__ = ["Protocol"]
 
@@ -66,6 +69,7 @@ class Protocol:
     `nonce` is a short random text that tells this connection's responses and ids from
     everybody else's. `session` is the configuration to be acknowledged before the
     connection counts as open (see `leaves`), within `open_timeout` seconds of `now`.
+    `limits` says how far it goes before it gives up or forgets.
     """
 
     def __init__(
@@ -75,21 +79,18 @@ class Protocol:
         now: float,
         session: Leaves | None = None,
         open_timeout: float = 10.0,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
         surface: events.Surface = events.REALTIME,
         dialect: Dialect = GA,
     ) -> None:
-        self.opening = f"{nonce}-open"
-        self.outbox_bytes = 0
-        self._machines = Machines(nonce, dialect)
+        self._opening = Opening(f"{nonce}-open", open_timeout, now)
+        self._outbox = Outbox()
+        self._machines = Machines(nonce, dialect, limits)
         self._surface = surface
         self._nonce = nonce
         self._counter = 0
-        self._outbox: deque[Frame] = deque()
-        self._asked: dict[str, Machine] = {}
+        self._asked: dict[str, Machine | None] = {}
         self._outcomes: list[Outcome] = []
-        self._open_timeout = open_timeout
-        self._open_by: float | None = now + open_timeout
-        self._opened = False
         if session is not None:
             self._ask_config(Intent(self.opening, session, expires=math.inf, opening=True))
 
@@ -109,6 +110,21 @@ class Protocol:
         return self._machines.router
 
     @property
+    def calls(self) -> Calls:
+        """The function calls, and what is to be done about them."""
+        return self._machines.calls
+
+    @property
+    def turns(self) -> Turns:
+        """What the user says."""
+        return self._machines.turns
+
+    @property
+    def usage(self) -> UsageLedger:
+        """What it has cost."""
+        return self._machines.usage
+
+    @property
     def playback(self) -> PlaybackLedger:
         """How far each message has come."""
         return self._machines.playback
@@ -116,16 +132,26 @@ class Protocol:
     @property
     def is_open(self) -> bool:
         """Whether the server has acknowledged the configuration."""
-        return self._opened
+        return self._opening.is_open
 
     @property
     def is_opening(self) -> bool:
         """Whether that is still to be seen."""
-        return self._open_by is not None
+        return self._opening.by is not None
+
+    @property
+    def opening(self) -> str:
+        """The request whose outcome is the first thing that an embedder waits for."""
+        return self._opening.name
+
+    @property
+    def outbox_bytes(self) -> int:
+        """How much is ready to be written."""
+        return self._outbox.size
 
     def connected(self, now: float) -> None:
         """The socket is open: the time for the acknowledgement begins."""
-        self._open_by = now + self._open_timeout
+        self._opening.connected(now)
 
     # -- commands out ---------------------------------------------------------------
 
@@ -147,9 +173,10 @@ class Protocol:
             command = msgspec.json.decode(encode(command))
         if type(event) is events.SessionUpdate:
             return self._ask_update(event, command, now)
-        asking = ASKING.get(type(event))
-        if asking is None:
-            self._queue(event, encode(command))
+        if type(event) is events.ResponseCreate:
+            return self._ask_response(event, command, math.inf if now is None else now)
+        if type(event) not in ASKING:
+            self._outbox.put(event, encode(command))
             if type(event) is events.InputAudioBufferAppend:
                 self._machines.input.on_append(event.audio)
             return None
@@ -173,15 +200,46 @@ class Protocol:
         self._ask_config(intent)
         return intent.event_id
 
+    def respond(
+        self,
+        command: events.ResponseCreate,
+        *,
+        now: float,
+        when_busy: WhenBusy = "wait",
+        timeout: float = math.inf,
+        extra: str | None = None,
+    ) -> str:
+        """Ask for a response, when its turn comes; returns the request's `event_id`.
+
+        `when_busy` says what to do while the conversation has an active one. `timeout` seconds
+        after `now` its caller is told that it has not begun, and it is given up. `extra` is
+        appended to the instructions that are in force when it goes out.
+
+        Raises:
+            ConversationBusy: It was not to wait, and has to.
+            NotSupported: The endpoint has no out-of-band responses.
+            UsageError: Its metadata leaves no room for ours. Nothing was queued.
+        """
+        return self._ask_response(command, command, now, when_busy, now + timeout, extra)
+
     def outcomes(self) -> list[Outcome]:
         """The requests that have got their end since the last call."""
-        if not self._outcomes and not self.config.outcomes:
+        sources = (self._outcomes, self.config.outcomes, self.router.creates.outcomes)
+        if not any(sources):
             return []
-        ended = self._outcomes + self.config.outcomes
-        self._outcomes = []
-        self.config.outcomes.clear()
+        ended = [outcome for source in sources for outcome in source]
+        for source in sources:
+            source.clear()
         for outcome in ended:
             self._asked.pop(outcome.event_id, None)
+        return ended
+
+    def abandoned(self) -> list[Abandoned]:
+        """The responses that have ended without a `response.done` since the last call."""
+        ended, self.router.abandoned = self.router.abandoned, []
+        for record, _ in ended:
+            facts = called(record)
+            self.calls.on_response_done(record.id or "", "cancelled", (), **facts)
         return ended
 
     def new_id(self, kind: str) -> str:
@@ -189,26 +247,26 @@ class Protocol:
         self._counter += 1
         return f"{kind}_{self._nonce}_{self._counter}"
 
-    def give_up(self, event_id: str, *, heard: bool = False) -> None:
+    def cancel(self, record: ResponseRecord, now: float) -> None:
+        """A response is to end: by its id, as soon as that is known."""
+        self.router.cancel(record)
+        self._next(now)
+
+    def give_up(self, event_id: str, now: float, *, heard: bool = False) -> None:
         """Nobody waits for this request any more.
 
         A response that it starts is cancelled, and what it says discarded, unless it is
         `heard` by somebody else. An update that has not gone out is withdrawn; one that has
         is tracked to its end.
         """
-        if self._asked.get(event_id) is self.router:
-            del self._asked[event_id]
-        self._cancel(self.router.give_up(event_id, heard=heard))
-        if self.config.withdraw(event_id):
+        self.router.give_up(event_id, heard=heard)
+        if self.config.withdraw(event_id) or self._asked.get(event_id, self.config) is None:
             self._asked.pop(event_id, None)
-        self._next_update()
+        self._next(now)
 
     def data_to_send(self) -> Iterator[Frame]:
         """The frames that are ready, oldest first; each one taken is the caller's to write."""
-        while self._outbox:
-            frame = self._outbox.popleft()
-            self.outbox_bytes -= len(frame.raw)
-            yield frame
+        return self._outbox.take()
 
     # -- frames in ------------------------------------------------------------------
 
@@ -218,18 +276,19 @@ class Protocol:
         route = SESSION_ROUTE
         if type(event) is events.SessionUpdated:
             self.config.on_updated(event.session, now, shown(data))
+            self.turns.transcribes = transcribes(event.session)
         elif type(event) is events.SessionCreated:
             self.config.on_created(event.session, now, shown(data))
+            self.turns.transcribes = transcribes(event.session)
         elif type(event) is events.ErrorEvent:
-            route = self._on_error(event)
+            route = self._on_error(event, now)
         else:
             handler = HANDLERS.get(type(event))
-            route = handler(self._machines, event) if handler else SESSION_ROUTE
+            route = handler(self._machines, event, now) if handler else SESSION_ROUTE
         if route.outcome is not None:
             self._outcomes.append(route.outcome)
-        self._cancel(route.late)
-        if self.config.in_flight:
-            self._next_update()
+        if type(event) not in DELTAS:
+            self._next(now)  # what is being said makes it nobody's turn
         if self.is_opening:
             self._see_whether_open(event)
         raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
@@ -241,12 +300,13 @@ class Protocol:
         What was written and never answered is uncertain: the server may have acted on it.
         """
         self.config.lost()
-        unsent = {text(frame.event, "event_id") for frame in self._outbox} | self.config.unsent
+        waiting = {one.event_id for one in self.router.creates.waiting}
+        unsent = self._outbox.unsent | self.config.unsent | waiting
         questions = dict.fromkeys(self._asked)
         if self.is_opening:
             questions[self.opening] = None
         ended = {outcome.event_id for outcome in (*self._outcomes, *self.config.outcomes)}
-        self._open_by = None
+        self._opening.by = None
         self._outcomes += [
             Outcome(event_id, error=ending(error, event_id not in unsent))
             for event_id in questions
@@ -257,18 +317,17 @@ class Protocol:
 
     def next_deadline(self) -> float | None:
         """When `on_deadline` wants to be called, on the clock of `now`; None for never."""
-        deadlines = (self._open_by, self.config.next_deadline())
+        deadlines = (self._opening.by, self.config.next_deadline(), self.router.next_deadline())
         return min((when for when in deadlines if when is not None), default=None)
 
     def on_deadline(self, now: float) -> None:
         """Time has passed: what waited too long is told."""
         self.config.on_deadline(now)
-        self._next_update()
-        if self._open_by is not None and now >= self._open_by:
-            self._open_by = None
-            what = "session.created" if self.config.acknowledged is None else "session.updated"
-            error = AcknowledgementTimeout(f"it sent no {what}")
-            self._outcomes.append(Outcome(self.opening, error=error))
+        self.router.on_deadline(now)
+        self._next(now)
+        outcome = self._opening.on_deadline(now, self.config)
+        if outcome is not None:
+            self._outcomes.append(outcome)
 
     # -- within ---------------------------------------------------------------------
 
@@ -301,12 +360,8 @@ class Protocol:
         event_id, event, command = self._named(event, command)
         asked = ASKING[type(event)](self._machines, event, command, event_id)
         self._asked[event_id] = asked.machine
-        self._queue(asked.event, encode(asked.raw))
+        self._outbox.put(asked.event, encode(asked.raw))
         return event_id
-
-    def _queue(self, event: Any, raw: bytes) -> None:
-        self._outbox.append(Frame(event, raw))
-        self.outbox_bytes += len(raw)
 
     def _ask_config(self, intent: Intent) -> None:
         self.config.ask(intent)
@@ -320,42 +375,64 @@ class Protocol:
         event = command
         if isinstance(command, dict):
             event = client_event_from_dict(command, self._surface)
-        self._queue(event, encode(command))
+        self._outbox.put(event, encode(command))
 
-    def _cancel(self, response_id: str | None) -> None:
-        if response_id is not None:
-            cancel = events.ResponseCancel(response_id=response_id)
-            self._queue(cancel, encode(cancel))
+    def _ask_response(
+        self,
+        event: events.ResponseCreate,
+        command: Any,
+        now: float,
+        when_busy: WhenBusy = "send",
+        expires: float = math.inf,
+        extra: str | None = None,
+    ) -> str:
+        event_id, event, command = self._named(event, command)
+        at = None if now == math.inf else now
+        asked = Asked(event_id, event, command, when_busy, expires, extra, at)
+        self.router.ask(asked)
+        if asked.in_conversation:
+            self.calls.on_asked(event_id)
+        self._asked[event_id] = None
+        self._next(now)
+        return event_id
+
+    def _next(self, now: float) -> None:
+        """Whatever has its turn goes out: an update, a create, and the cancels."""
+        self._next_update()
+        while (record := self.router.next_create(now)) is not None:
+            self._queue_create(record)
+        for record in self.router.take_cancels():
+            record.cancel_id = self.new_id("event")
+            cancel = events.ResponseCancel(event_id=record.cancel_id, response_id=record.id or "")
+            self._outbox.put(cancel)
+
+    def _queue_create(self, record: ResponseRecord) -> None:
+        asked, key = record.asked, record.key
+        assert asked is not None
+        assert key is not None
+        event, raw = keyed(asked.event, key), keyed(asked.raw, key)
+        if asked.extra is not None:
+            session = self.config.acknowledged
+            event = raw = appended(event, getattr(session, "instructions", None), asked.extra)
+        self._outbox.put(event, encode(raw))
 
     def _see_whether_open(self, event: Any) -> None:
-        """Open is: the session exists and its configuration has been acknowledged."""
         ended = [*self._outcomes, *self.config.outcomes]
-        ends = [outcome for outcome in ended if outcome.event_id == self.opening]
-        if not ends and self.config.acknowledged is not None and self.opening not in self._asked:
-            ends = [Outcome(self.opening, event)]
-            self._outcomes += ends
-        if ends:
-            self._open_by = None
-            self._opened = ends[0].error is None
+        asked = self.opening in self._asked
+        outcome = self._opening.see(event, ended, self.config, asked=asked)
+        if outcome is not None:
+            self._outcomes.append(outcome)
 
-    def _on_error(self, event: events.ErrorEvent) -> Route:
+    def _on_error(self, event: events.ErrorEvent, now: float) -> Route:
         """`error` is correlated by `error.event_id`, and by nothing else."""
         error = server_error(event)
         event_id = error.event_id or ""
+        if self.router.on_refused(event_id, error, now):
+            return SESSION_ROUTE
         # An update that was given up for uncertain is nobody's question any more, but the
         # configuration still wants to know.
-        machine = self._asked.get(event_id, self.config)
+        machine = self._asked.get(event_id) or self.config
         outcome = machine.on_refused(event_id, error)
         if outcome is None and self.is_opening:
-            outcome = self._refused_opening(error)
+            outcome = self._opening.refused(error, self.config)
         return Route(Verdict.SESSION, outcome=outcome)
-
-    def _refused_opening(self, error: ServerError) -> Outcome | None:
-        """While a connection opens only one thing has been asked, so an error is about that.
-
-        "A bad key, an unknown model or the beta header still upgrades with HTTP 101; then
-        one `error` and a CLOSE follow at once."
-        """
-        if self.config.acknowledged is not None:
-            return self.config.on_refused(self.opening, error)
-        return Outcome(self.opening, error=SessionRefused(error.message, code=error.name))

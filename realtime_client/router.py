@@ -3,323 +3,339 @@
 Servers run several responses at once, put several messages into one, and send events of a
 response after its caller has given up. So nothing here is "the current response": events
 are keyed by `response_id`, and those that carry none (`response.mcp_call.*`) by their item.
+The life of a response is the table in `lives`; what has not begun is in `creates`.
 
-A create is found again by a key in its `metadata`, `<nonce>-<counter>`, because
-"`response.created` carries no client event id". A refusal is found by `event_id`. Our nonce
-on a response that nobody waits for any more means that it is late: it is cancelled by its
-id and what it says is discarded, however late it comes; no table of the dead is needed. No
-metadata means that the server started the response by itself (VAD, idle timeout); somebody
-else's nonce means another party on the session. Both surface and are never touched.
+A response that begins is ours where it has our key, and the one that we asked for where
+somebody waits. Our nonce on a response that nobody waits for means that it is late: it is
+cancelled by its id and what it says is discarded, however late it comes; no table of the
+dead is needed. No metadata means that the server started it by itself (VAD, idle timeout);
+somebody else's means another party on the session. Both surface and are never touched.
 
-A response ends at its own `response.done`. The table is the whole of its life::
+Every event gets a verdict, and those that nobody is told of are counted by kind, too. No byte
+is delivered twice: an event that has come before is known by its `event_id`, unless the server
+shows that its ids name nothing. The ids of responses that have ended are kept for a while, so
+that a second `response.created` or `response.done` is not taken for a new response.
 
-    REQUESTED --created--> ACTIVE --done--> (gone)
-        |                     |
-        +--refused--> (gone)  +--given up--> DISCARDED --done--> (gone)
-        |
-        +--given up--> (gone; the nonce recognises it if it comes)
+Where a `response.done` never comes, silence ends the response: `patience` seconds without a
+word about it, counted from the last one.
 """
 
 from __future__ import annotations
 
-import enum
+import math
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import msgspec
-
+from realtime_client.creates import Creates
 from realtime_client.dialects import GA, Dialect
-from realtime_client.errors import ResponseRejected, ServerError, UsageError
-from realtime_client.events import (
-    ResponseCreate,
-    ResponseCreated,
-    ResponseCreateParams,
-    ResponseDone,
-    ResponseResource,
+from realtime_client.errors import (
+    NotSupported,
+    ResponseAbandoned,
+    ResponseWithdrawn,
+    ServerError,
 )
+from realtime_client.events import (
+    UNSET,
+    ResponseCreated,
+    ResponseDone,
+)
+from realtime_client.lives import BEGUN, Asked, Input, ResponseRecord, State
 from realtime_client.outcome import Outcome
+from realtime_client.verdicts import DELTAS, DUPLICATE, ORPHAN, Route, Verdict
 
-__all__ = [
-    "METADATA_KEY",
-    "SESSION_ROUTE",
-    "ResponseRecord",
-    "Route",
-    "Router",
-    "State",
-    "Verdict",
-    "keyed",
-    "own_metadata",
-]
+__all__ = ["Abandoned", "Router"]
 
-METADATA_KEY: Final = "realtime_client"
-"""Our pair in `metadata`: 16 pairs at most, so 15 are the caller's."""
+PATIENCE: Final = 60.0
+"""Seconds without a word about a response before it is given up."""
 
-MAX_METADATA: Final = 16
-
-Initiator = Literal["client", "server", "other"]
+OVER: Final = 256
+"""How many of the responses that have ended are remembered by their id."""
 
 
-class Verdict(enum.Enum):
-    """What became of an event."""
+class Abandoned(NamedTuple):
+    """A response that ended without its `response.done`."""
 
-    SESSION = "session"
-    """It belongs to no response: the session, an item, the input buffer."""
-    DELIVERED = "delivered"
-    """It belongs to a response that is alive."""
-    DISCARDED = "discarded"
-    """Its response was given up."""
-    ORPHAN = "orphan"
-    """It names a response that nobody knows, or that is over."""
-
-
-class State(enum.Enum):
-    """Where a response is in its life."""
-
-    REQUESTED = "requested"
-    ACTIVE = "active"
-    DISCARDED = "discarded"
-    GONE = "gone"
-
-
-class Input(enum.Enum):
-    """What can happen to a response."""
-
-    CREATED = "created"
-    REFUSED = "refused"
-    GIVEN_UP = "given_up"
-    DONE = "done"
-
-
-TRANSITIONS: Final[Mapping[tuple[State, Input], State]] = {
-    (State.REQUESTED, Input.CREATED): State.ACTIVE,
-    (State.REQUESTED, Input.REFUSED): State.GONE,
-    (State.REQUESTED, Input.GIVEN_UP): State.GONE,
-    (State.ACTIVE, Input.DONE): State.GONE,
-    (State.ACTIVE, Input.GIVEN_UP): State.DISCARDED,
-    (State.DISCARDED, Input.DONE): State.GONE,
-    (State.DISCARDED, Input.GIVEN_UP): State.DISCARDED,
-    (State.GONE, Input.GIVEN_UP): State.GONE,
-}
-"""A pair that is not here changes nothing: the network may say anything in any order."""
-
-
-class ResponseRecord:
-    """One response as the router knows it."""
-
-    __slots__ = ("event_id", "id", "initiator", "key", "state")
-
-    def __init__(
-        self, state: State, initiator: Initiator, *, key: str | None, event_id: str | None
-    ) -> None:
-        self.state = state
-        self.initiator = initiator
-        self.key = key
-        self.event_id = event_id
-        self.id: str | None = None
-
-    def step(self, happened: Input) -> None:
-        """Follow the table."""
-        self.state = TRANSITIONS.get((self.state, happened), self.state)
-
-
-class Route(NamedTuple):
-    """The router's answer: the verdict, whose event it is, and whom it wakes."""
-
-    verdict: Verdict
-    record: ResponseRecord | None = None
-    outcome: Outcome | None = None
-    late: str | None = None
-    """The id of a response that came too late and is to be cancelled."""
-
-
-SESSION_ROUTE: Final = Route(Verdict.SESSION)
-"""The route of every event that belongs to no response."""
-_ORPHAN = Route(Verdict.ORPHAN)
+    record: ResponseRecord
+    error: ResponseAbandoned
 
 
 class Router:
     """All responses of one connection."""
 
-    __slots__ = ("_by_id", "_by_item", "_counter", "_dialect", "_nonce", "_requested", "counts")
-
-    def __init__(self, nonce: str, dialect: Dialect = GA) -> None:
-        self._nonce = nonce
+    def __init__(self, nonce: str, dialect: Dialect = GA, *, patience: float = PATIENCE) -> None:
+        self.creates = Creates(nonce, dialect)
+        self.counts: Counter[tuple[Verdict, type]] = Counter()
+        self.abandoned: list[Abandoned] = []
+        """Responses that have ended without a `response.done`, to be told to their holders."""
+        self._to_cancel: list[ResponseRecord] = []
         self._dialect = dialect
-        self._counter = 0
-        self._requested: dict[str, ResponseRecord] = {}
-        self._by_id: dict[str, ResponseRecord] = {}
-        self._by_item: dict[str, str] = {}
-        self.counts: Counter[Verdict] = Counter()
+        self._patience = patience
+        self._begun: dict[str, ResponseRecord] = {}
+        self._by_item: dict[str, ResponseRecord] = {}
+        self._over: dict[str, None] = {}
+        self._names_events = True
+        self._wake = math.inf
 
     @property
     def active(self) -> tuple[str, ...]:
         """The ids of the responses that have begun and not ended."""
-        return tuple(self._by_id)
+        return tuple(self._begun)
 
     @property
     def is_idle(self) -> bool:
         """Whether no response is active and none has been asked for."""
-        return not self._by_id and not self._requested
+        return not self._begun and not any(self.creates)
 
-    def ask(self, command: ResponseCreate, event_id: str) -> str:
-        """A create was asked for. Returns the key that it carries in its metadata.
+    @property
+    def stats(self) -> dict[str, Counter[str]]:
+        """How many events had each verdict, by their type."""
+        stats = {one.value: Counter[str]() for one in Verdict if one is not Verdict.SESSION}
+        for (verdict, kind), count in self.counts.items():
+            stats[verdict.value][kind.__struct_config__.tag] += count  # type: ignore[attr-defined]
+        return stats
+
+    @property
+    def occupants(self) -> tuple[ResponseRecord, ...]:
+        """What holds the default conversation: begun there, or asked for and on its way."""
+        there = (*self.creates.on_wire, *self._begun.values())
+        return tuple(record for record in there if record.in_conversation)
+
+    # -- asking, and not wanting any more ----------------------------------------------------
+
+    def ask(self, asked: Asked) -> None:
+        """A create was asked for.
 
         Raises:
             UsageError: The caller's metadata leaves no room for ours.
+            NotSupported: The endpoint has no out-of-band responses.
+            ConversationBusy: It was not to wait, and has to.
         """
-        theirs = (command.response.metadata if command.response else None) or {}
-        if METADATA_KEY in theirs or len(theirs) >= MAX_METADATA:
-            raise UsageError(
-                f"metadata takes {MAX_METADATA - 1} pairs of your own, none named "
-                f"{METADATA_KEY!r}; got {len(theirs)}"
+        if not asked.in_conversation and not self._dialect.out_of_band:
+            raise NotSupported(
+                f"the {self._dialect.name} dialect has no out-of-band responses "
+                "(conversation='none'); nothing was sent"
             )
-        self._counter += 1
-        key = f"{self._nonce}-{self._counter}"
-        self._requested[key] = ResponseRecord(State.REQUESTED, "client", key=key, event_id=event_id)
-        return key
+        inside = self.occupants
+        waits = inside or any(record.in_conversation for record in self.creates.waiting)
+        ids = tuple(record.id for record in inside if record.id is not None)
+        self.creates.add(asked, busy=ids if waits else None)
+        self._wake_by(asked.expires)
 
-    def give_up(self, event_id: str, *, heard: bool = False) -> str | None:
-        """Nobody waits for this request any more. Returns a response id to cancel, if any.
+    def next_create(self, now: float) -> ResponseRecord | None:
+        """The create whose turn it is, which goes out with that; None while there is none."""
+        if not self.creates.waiting:
+            return None
+        first = next((one for one in self.creates.waiting if one.in_conversation), None)
+        occupants = self.occupants
+        if first is not None and first.asked is not None and first.asked.when_busy == "interrupt":
+            for occupant in occupants:
+                self.cancel(occupant)
+        record = self.creates.next_free(now, busy=bool(occupants))
+        if record is not None:
+            self._wake_by(now + self._patience)
+        return record
+
+    def cancel(self, record: ResponseRecord) -> None:
+        """It is to end, and whoever holds it hears of that: by its id, once that is known."""
+        waited = record.state is State.WAITING
+        if record.step(Input.CANCELLED) is State.CANCELLING:
+            self._cancel(record)
+        elif waited:
+            self.creates.drop(record)
+            self.creates.end(record, ResponseWithdrawn("it was cancelled before it went out"))
+
+    def take_cancels(self) -> list[ResponseRecord]:
+        """The responses that are to be cancelled by their id, each once."""
+        taken, self._to_cancel = self._to_cancel, []
+        return taken
+
+    def give_up(self, event_id: str, *, heard: bool = False) -> None:
+        """Nobody waits for this request any more.
 
         Where somebody else listens to all responses (`heard`), one that has begun is not
         discarded: it ends before his ears.
         """
-        for key, record in self._requested.items():
+        asked = self.creates.named(event_id)
+        if asked is not None:
+            if asked.step(Input.GIVEN_UP) is State.GONE:
+                self.creates.drop(asked)
+            return
+        for record in self._begun.values():
             if record.event_id == event_id:
-                record.step(Input.GIVEN_UP)
-                del self._requested[key]
-                return None
-        for record in self._by_id.values():
-            if record.event_id == event_id:
-                if not heard:
-                    record.step(Input.GIVEN_UP)
-                return record.id
-        return None
+                record.step(Input.CANCELLED if heard else Input.GIVEN_UP)
+                self._cancel(record)
 
-    def on_refused(self, event_id: str, error: ServerError) -> Outcome | None:
-        """An `error` named a create: its caller is free at once."""
-        for key, record in self._requested.items():
-            if record.event_id == event_id:
-                record.step(Input.REFUSED)
-                del self._requested[key]
-                refused = ResponseRejected(
-                    error.message,
-                    code=error.code,
-                    type=error.type,
-                    param=error.param,
-                    event_id=event_id,
-                )
-                return Outcome(event_id, error=refused)
-        return None
+    def find(self, response_id: str) -> ResponseRecord | None:
+        """The response of this id, while it lasts."""
+        return self._begun.get(response_id)
 
-    def on_created(self, event: ResponseCreated) -> Route:
+    def is_given_up(self, response_id: object) -> bool:
+        """Whether a response has begun and nobody wants it."""
+        record = self._begun.get(response_id) if isinstance(response_id, str) else None
+        return record is not None and record.state is State.DISCARDED
+
+    # -- what the server says ---------------------------------------------------------------
+
+    def on_refused(self, event_id: str, error: ServerError, now: float) -> bool:
+        """An `error` named one of our creates or cancels; whether it did."""
+        occupied = any(record.event_id != event_id for record in self.occupants)
+        if self.creates.refused(event_id, error, now, seen=occupied):
+            retries = (one.retry_at for one in self.creates.waiting if one.retry_at > now)
+            self._wake_by(min(retries, default=math.inf))
+            return True
+        for record in self._begun.values():
+            if record.cancel_id == event_id:
+                self._abandon(record, "the server says that it is not active")
+                return True
+        return False
+
+    def on_created(self, event: ResponseCreated, now: float) -> Route:
         """A response began: ours, ours but late, the server's, or another party's."""
         response_id = event.response.id
         if not isinstance(response_id, str):
-            return self._count(Route(Verdict.ORPHAN, outcome=self._nameless(event.response)))
-        if response_id in self._by_id:
-            return self._count(_ORPHAN)
-        record = self._requester(event.response)
-        record.id = response_id
-        self._by_id[response_id] = record
+            return self._count(
+                event, Route(Verdict.ORPHAN, outcome=self.creates.nameless(event.response))
+            )
+        if response_id in self._begun or response_id in self._over:
+            return self._count(event, DUPLICATE)
+        record = self.creates.requester(event.response, Input.CREATED)
+        record.id, record.heard, record.created = response_id, now, True
+        self._begun[response_id] = record
+        self._wake_by(now + self._patience)
+        if record.state is not State.ACTIVE:
+            self._cancel(record)
         if record.state is State.DISCARDED:
-            return self._count(Route(Verdict.DISCARDED, record, late=response_id))
+            return self._count(event, Route(Verdict.DISCARDED, record))
         outcome = Outcome(record.event_id, event) if record.event_id else None
-        return self._count(Route(Verdict.DELIVERED, record, outcome))
+        return self._count(event, Route(Verdict.DELIVERED, record, outcome))
 
     def on_done(self, event: ResponseDone) -> Route:
         """A response ended; its items need no owner any more."""
         response_id = event.response.id
-        record = self._by_id.pop(response_id, None) if isinstance(response_id, str) else None
+        if not isinstance(response_id, str):
+            return self._count(
+                event, Route(Verdict.ORPHAN, outcome=self.creates.nameless(event.response))
+            )
+        if response_id in self._over:
+            return self._count(event, DUPLICATE)
+        record = self._begun.get(response_id)
         if record is None:
-            return self._count(self._never_created(event))
-        self._by_item = {i: r for i, r in self._by_item.items() if r != response_id}
-        route = Route(_verdict(record), record)
-        record.step(Input.DONE)
-        return self._count(route)
+            return self._count(event, self._never_created(event, response_id))
+        verdict = Verdict.DISCARDED if record.state is State.DISCARDED else Verdict.DELIVERED
+        self._end(record, Input.DONE)
+        return self._count(event, Route(verdict, record))
 
-    def on_item(self, response_id: object, item_id: object) -> Route:
+    def on_item(self, event: Any, item_id: object, now: float) -> Route:
         """`response.output_item.added`: from here on the item's events have an owner."""
-        if isinstance(response_id, str) and isinstance(item_id, str) and response_id in self._by_id:
-            self._by_item[item_id] = response_id
-        return self.on_event(response_id)
-
-    def on_event(self, response_id: object, item_id: object = None) -> Route:
-        """Any other event of a response, by its id or, where it has none, by its item."""
-        if not isinstance(response_id, str) and isinstance(item_id, str):
-            response_id = self._by_item.get(item_id)
-        record = self._by_id.get(response_id) if isinstance(response_id, str) else None
-        return self._count(Route(_verdict(record), record) if record else _ORPHAN)
-
-    def _requester(self, response: ResponseResource) -> ResponseRecord:
-        """Who asked for a response that begins."""
-        key = self._key(response)
-        if key is None:
-            return _begun("server")
-        record = self._requested.pop(key, None)
-        if record is not None:
-            record.step(Input.CREATED)
-            return record
-        if key.rpartition("-")[0] != self._nonce:
-            return _begun("other")
-        late = _begun("client", key)
-        late.step(Input.GIVEN_UP)
-        return late
-
-    def _never_created(self, event: ResponseDone) -> Route:
-        """ "`response.done` can arrive without its `response.created`": begun and over."""
-        record = self._requested.pop(self._key(event.response) or "", None)
-        if record is None or record.event_id is None:
-            return _ORPHAN
-        response_id = event.response.id
-        record.id = response_id if isinstance(response_id, str) else ""
-        record.step(Input.CREATED)
-        record.step(Input.DONE)
-        return Route(Verdict.DELIVERED, record, Outcome(record.event_id, event))
-
-    def _nameless(self, response: ResponseResource) -> Outcome | None:
-        """A response without an id can be neither heard nor cancelled: its caller is told."""
-        record = self._requested.pop(self._key(response) or "", None)
-        if record is None or record.event_id is None:
-            return None
-        record.step(Input.REFUSED)
-        error = ResponseRejected("the server created the response without an id")
-        return Outcome(record.event_id, error=error)
-
-    def _key(self, response: ResponseResource) -> str | None:
-        """The key that a response carries, or the oldest one where none is echoed."""
-        key = (response.metadata or {}).get(METADATA_KEY)
-        if key is None and not self._dialect.echoes_metadata and self._requested:
-            key = next(iter(self._requested))
-        return key
-
-    def _count(self, route: Route) -> Route:
-        self.counts[route.verdict] += 1
+        route = self.on_event(event, now)
+        record = route.record
+        if record is not None and isinstance(item_id, str) and item_id not in self._by_item:
+            self._by_item[item_id] = record
+            record.items.append(item_id)
         return route
 
+    def on_item_event(self, event: Any, now: float) -> Route:
+        """An event that names an item and no response: `response.mcp_call.*`."""
+        return self._route(event, self._by_item.get(event.item_id), now)
 
-def _begun(initiator: Initiator, key: str | None = None) -> ResponseRecord:
-    return ResponseRecord(State.ACTIVE, initiator, key=key, event_id=None)
+    def on_event(self, event: Any, now: float) -> Route:
+        """Any other event of a response."""
+        return self._route(event, self._begun.get(event.response_id), now)
 
+    # -- time -------------------------------------------------------------------------------
 
-def _verdict(record: ResponseRecord) -> Verdict:
-    return Verdict.DISCARDED if record.state is State.DISCARDED else Verdict.DELIVERED
+    def next_deadline(self) -> float | None:
+        """When somebody's patience may end; never later than it does."""
+        return None if self._wake == math.inf else self._wake
 
+    def on_deadline(self, now: float) -> None:
+        """Time has passed: what has waited too long, or has been silent too long, ends."""
+        if now < self._wake:
+            return
+        self.creates.expire(now)
+        for record in (*self.creates.on_wire, *self._begun.values()):
+            if now >= record.heard + self._patience:
+                self._abandon(record, f"nothing was heard of it for {self._patience:g} seconds")
+        ends = [record.heard + self._patience for record in self._begun.values()]
+        for record in self.creates:
+            expires = record.asked.expires if record.asked is not None else math.inf
+            asking = record.state is not State.UNWANTED
+            ends += [record.heard + self._patience, expires if asking else math.inf]
+            ends += [record.retry_at] if record.retry_at > now else []
+        self._wake = min(ends, default=math.inf)
 
-def keyed(command: Any, key: str) -> Any:
-    """A create, struct or dict, with our key beside the caller's metadata."""
-    if isinstance(command, dict):
-        response = command.get("response") or {}
-        metadata = {**(response.get("metadata") or {}), METADATA_KEY: key}
-        return {**command, "response": {**response, "metadata": metadata}}
-    params = command.response or ResponseCreateParams()
-    metadata = {**(params.metadata or {}), METADATA_KEY: key}
-    params = msgspec.structs.replace(params, metadata=metadata)
-    return msgspec.structs.replace(command, response=params)
+    # -- within -------------------------------------------------------------------------------
 
+    def _route(self, event: Any, record: ResponseRecord | None, now: float) -> Route:
+        if record is None:
+            return self._count(event, ORPHAN)
+        record.heard = now
+        kind = type(event)
+        if self._names_events and event.event_id is not UNSET:
+            before = record.seen.get(event.event_id)
+            if before is None:
+                record.seen[event.event_id] = kind
+            elif before is kind:
+                return self._count(event, Route(Verdict.DUPLICATE, record))
+            else:
+                self._names_events = False
+        verdict = Verdict.DELIVERED
+        if record.state is not State.ACTIVE:
+            drops = record.state is State.DISCARDED or kind in DELTAS
+            verdict = Verdict.DISCARDED if drops else verdict
+        return self._count(event, Route(verdict, record))
 
-def own_metadata(response: ResponseResource) -> dict[str, Any]:
-    """The caller's own metadata of a response, without our pair."""
-    metadata = response.metadata or {}
-    return {key: value for key, value in metadata.items() if key != METADATA_KEY}
+    def _never_created(self, event: ResponseDone, response_id: str) -> Route:
+        """ "`response.done` can arrive without its `response.created`": begun and over."""
+        record = self.creates.requester(event.response, Input.DONE)
+        record.id = response_id
+        unwanted = record.state is State.DISCARDED
+        self._end(record, Input.DONE)
+        if unwanted:
+            return Route(Verdict.DISCARDED, record)
+        outcome = Outcome(record.event_id, event) if record.event_id else None
+        return Route(Verdict.DELIVERED, record, outcome)
+
+    def _abandon(self, record: ResponseRecord, why: str) -> None:
+        """It ends without a `response.done`; what still comes of it belongs to nobody."""
+        error = ResponseAbandoned(
+            f"the server never ended the response: {why}"
+            if record.state in BEGUN
+            else f"the server never began the response: {why}; one that echoes no metadata "
+            "needs a dialect that says so",
+            response_id=record.id,
+        )
+        if record.state in BEGUN:
+            if record.initiator == "client":
+                self._cancel(record)
+            self._end(record, Input.SILENCE)
+            self.abandoned.append(Abandoned(record, error))
+        elif record.state is not State.WAITING:
+            if record.state is not State.UNWANTED:
+                self.creates.end(record, error)
+            record.step(Input.SILENCE)
+            self.creates.drop(record)
+
+    def _end(self, record: ResponseRecord, happened: Input) -> None:
+        record.step(happened)
+        for item_id in record.items:
+            self._by_item.pop(item_id, None)
+        record.items.clear()
+        record.seen.clear()
+        if record.id is not None:
+            self._begun.pop(record.id, None)
+            self._over[record.id] = None
+            if len(self._over) > OVER:
+                del self._over[next(iter(self._over))]
+
+    def _cancel(self, record: ResponseRecord) -> None:
+        """By its id, once."""
+        if record.cancel_id is None and record not in self._to_cancel:
+            self._to_cancel.append(record)
+
+    def _wake_by(self, when: float) -> None:
+        self._wake = min(self._wake, when)
+
+    def _count(self, event: Any, route: Route) -> Route:
+        self.counts[route.verdict, type(event)] += 1
+        return route

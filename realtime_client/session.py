@@ -16,8 +16,9 @@ from realtime_client.config import asked_by
 from realtime_client.connection import Connection
 from realtime_client.errors import ConfigDrift
 from realtime_client.leaves import tree
-from realtime_client.options import AnySession, SessionShortcuts, session_from
+from realtime_client.options import AnySession, SessionShortcuts, session_from, tool_functions
 from realtime_client.streams import Once
+from realtime_client.toolbox import Toolbox
 
 __all__ = ["SessionChanges", "SessionVerbs"]
 
@@ -25,8 +26,9 @@ __all__ = ["SessionChanges", "SessionVerbs"]
 class SessionVerbs:
     """`session.*`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, tools: Toolbox) -> None:
         self._connection = connection
+        self._tools = tools
         self._config = connection.protocol.config
 
     @property
@@ -86,6 +88,7 @@ class SessionVerbs:
         """
         kind = getattr(self._config.acknowledged, "type", "realtime")
         asked = session_from(session, shortcuts, kind=kind)
+        self._tools.add(*tool_functions(session, shortcuts))
         answer = await self._connection.update(
             asked_by(asked) if asked is not None else {},
             seconds=timeout,

@@ -1,81 +1,181 @@
 """What a message says, as it says it: its words, and its sound.
 
-Texts are kept per content part, and the `*.done` event wins: where its text continues what
-the deltas said, the rest is streamed; where it contradicts them, it is what `read()` returns.
-Sound is handed out once and is bounded. Both hold their owner, and so the whole response.
+A message is a list of content parts, and two of them can grow at the same time. A stream
+gives each part whole before it begins the next, so parts are never mixed. Texts are kept, and
+the `*.done` event wins: where its text continues what the deltas said, the rest is streamed;
+where it contradicts them, it is what `read()` returns. Sound is handed out once and is
+bounded. All hold their owner, and so the whole response.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from realtime_client import events
 from realtime_client.errors import RealtimeError
 from realtime_client.streams import Kept, Once, Reader
 
-__all__ = ["AudioStream", "TextStream"]
+__all__ = ["AudioStream", "Delta", "TextStream"]
+
+T = TypeVar("T")
 
 AUDIO_BOUND: Final = 16 * 1024 * 1024
 """Bytes of one unread audio stream. The longest response is 4,096 tokens of 50 ms each,
 205 s, just under 10 MB of 24 kHz PCM."""
 
 
+class Delta(str):
+    """A piece of text; `start_time` is the second at which it is spoken, where servers tell."""
+
+    __slots__ = ("start_time",)
+
+    start_time: float | None
+
+    def __new__(cls, text: str, start_time: object = None) -> Delta:
+        """A piece of text that may have a time."""
+        delta = super().__new__(cls, text)
+        delta.start_time = start_time if isinstance(start_time, (int, float)) else None
+        return delta
+
+
+class _Parts(Generic[T]):
+    """Puts elements of several parts into the order of the parts, each part whole."""
+
+    __slots__ = ("_closed", "_held", "current")
+
+    def __init__(self) -> None:
+        self.current: int | None = None
+        """The part whose elements pass."""
+        self._held: dict[int, list[T]] = {}
+        self._closed: set[int] = set()
+
+    def passes(self, part: int) -> bool:
+        """Whether an element of this part may go out at once."""
+        if self.current is None and part not in self._closed:
+            self.current = part
+        return part == self.current
+
+    def hold(self, part: int, element: T) -> None:
+        """Keep an element until the parts before its own have ended."""
+        self._held.setdefault(part, []).append(element)
+
+    def close(self, part: int) -> list[T]:
+        """A part has ended; returns what may go out now."""
+        self._closed.add(part)
+        if part != self.current:
+            return []
+        self.current = None
+        released: list[T] = []
+        while self._held and self.current is None:
+            first = next(iter(self._held))
+            released += self._held.pop(first)
+            self.current = None if first in self._closed else first
+        return released
+
+    def rest(self) -> list[T]:
+        """Everything has ended; returns what was held."""
+        held, self._held = self._held, {}
+        return [element for elements in held.values() for element in elements]
+
+
 class TextStream:
     """A text as it grows. `async for` gives the deltas, each reader from the first one."""
 
-    __slots__ = ("_deltas", "_owner", "_parts", "_settled")
+    __slots__ = ("_deltas", "_order", "_owner", "_parts", "_settled")
 
     def __init__(self, owner: object) -> None:
         self._owner = owner
-        self._deltas: Kept[str] = Kept()
+        self._deltas: Kept[Delta] = Kept()
+        self._order: _Parts[Delta] = _Parts()
         self._parts: dict[int, str] = {}
         self._settled: set[int] = set()
 
     @property
     def so_far(self) -> str:
         """All that is known of it now."""
-        return "".join(self._parts[index] for index in sorted(self._parts))
+        return "".join(self.parts)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The same by content part, in the order of their `content_index`."""
+        return tuple(self._parts[index] for index in sorted(self._parts))
 
     async def read(self) -> str:
         """The whole text, once it has ended.
 
         Raises:
             ResponseFailed: The response failed.
+            ResponseAbandoned: The server never ended the response.
             ConnectionLost: The connection broke before the end.
         """
         await self._deltas.wait_ended()
         return self.so_far
 
-    def __aiter__(self) -> Reader[str]:
+    def __aiter__(self) -> Reader[Delta]:
         return self._deltas.read(self)
 
-    def _push(self, part: int, delta: str) -> None:
+    def _push(self, part: int, delta: str, start_time: object = None) -> None:
         if part in self._settled or self._deltas.ended:
             return
         self._parts[part] = self._parts.get(part, "") + delta
-        self._deltas.push(delta)
+        piece = Delta(delta, start_time)
+        if self._order.passes(part):
+            self._deltas.push(piece)
+        else:
+            self._order.hold(part, piece)
 
     def _settle(self, part: int, text: object) -> None:
         """The `*.done` text of a part."""
         if not isinstance(text, str) or part in self._settled or self._deltas.ended:
             return
-        self._settled.add(part)
         heard = self._parts.get(part, "")
         if text != heard and text.startswith(heard):
-            self._deltas.push(text[len(heard) :])
+            self._push(part, text[len(heard) :])
         self._parts[part] = text
+        self._settled.add(part)
+        for piece in self._order.close(part):
+            self._deltas.push(piece)
 
     def _end(self, error: RealtimeError | None) -> None:
+        for piece in self._order.rest():
+            self._deltas.push(piece)
         self._deltas.end(error)
 
 
 class AudioStream(Once[bytes]):
     """The audio of a message, in `format`, as it arrives: chunks of any size, each once."""
 
-    __slots__ = ("_owner", "format")
+    __slots__ = ("_order", "_owner", "began", "format")
 
     def __init__(self, owner: object, what: str, format: events.AudioFormat | None) -> None:  # noqa: A002 - the wire's own name
         super().__init__(what, bound=AUDIO_BOUND, size=len)
         self._owner = owner
+        self._order: _Parts[bytes] = _Parts()
         self.format = format
-        """The session's acknowledged output format; None where the server named none."""
+        """What the server acknowledged: 24 kHz 16-bit PCM, or 8 kHz G.711. None: unknown."""
+        self.began = False
+        """Whether any audio has come."""
+
+    def _push(self, part: int, chunk: bytes) -> None:
+        self.began = True
+        if self._order.passes(part):
+            self.push(chunk)
+        elif self._hold(len(chunk)):
+            self._order.hold(part, chunk)
+
+    def _close_part(self, part: int) -> None:
+        self._release(self._order.close(part))
+
+    def end(self, error: BaseException | None = None) -> None:
+        """No more audio; what a part that never ended held back comes first."""
+        self._release(self._order.rest())
+        super().end(error)
+
+    def _drop(self) -> None:
+        self._order.rest()
+        super()._drop()
+
+    def _release(self, chunks: list[bytes]) -> None:
+        if chunks and not self.ended:
+            self._items.extend(chunks)
+            self._bell.ring()

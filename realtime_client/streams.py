@@ -152,21 +152,29 @@ class Once(_Stream[T]):
 
     def push(self, item: T) -> None:
         """Append, unless the stream has ended."""
+        if self._hold(self._size(item)):
+            self._items.append(item)
+            self._bell.ring()
+
+    def _hold(self, size: int) -> bool:
+        """Count what is to be kept; whether there is room for it."""
         if self.ended:
-            return
-        self.held += self._size(item)
-        if self.held > self._bound:
-            self._items.clear()
-            self.held = 0
-            self.end(SlowConsumer(self._what, self._bound, self._unit))
-            return
-        self._items.append(item)
-        self._bell.ring()
+            return False
+        self.held += size
+        if self.held <= self._bound:
+            return True
+        self._drop()
+        self.end(SlowConsumer(self._what, self._bound, self._unit))
+        return False
+
+    def _drop(self) -> None:
+        """Let go of what was held."""
+        self._items.clear()
+        self.held = 0
 
     def close(self) -> None:
         """The consumer is done: nothing more is kept for it."""
-        self._items.clear()
-        self.held = 0
+        self._drop()
         self.end()
 
     def __aiter__(self) -> Once[T]:

@@ -15,8 +15,10 @@ import anyio
 from realtime_client import events
 from realtime_client.codec import client_event_from_dict
 from realtime_client.connection import Connection
+from realtime_client.errors import UsageError
 from realtime_client.options import plain
 from realtime_client.response import Response
+from realtime_client.toolbox import refuse_deadlock
 
 if TYPE_CHECKING:
     from realtime_client.uplink import Uplink
@@ -53,27 +55,76 @@ class ResponseVerbs:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def create(self, **options: Unpack[ResponseOptions]) -> Response:
+    async def create(
+        self,
+        *,
+        when_busy: Literal["wait", "interrupt", "fail"] = "wait",
+        timeout: float | None = None,  # noqa: ASYNC109 - the response is given up with it
+        extra_instructions: str | None = None,
+        **options: Unpack[ResponseOptions],
+    ) -> Response:
         """Ask for a response; returns at its `response.created`.
 
-        `instructions` replaces the session's for this response. With `conversation="none"`
-        it runs out of band: beside the conversation and not part of it; `input=[]` clears
-        the context it sees. `metadata`: 15 pairs of your own, keys of 64 and values of 512
-        characters.
+        The conversation has one response at a time. While one is active, `when_busy` says
+        what to do: `wait` for its end, `interrupt` it, or `fail`. A response that the
+        server's VAD starts at the same moment is waited for (or interrupted) as well. With
+        `conversation="none"` it runs out of band, beside the conversation and not part of it,
+        at once and in any number; `input=[]` clears the context that it sees.
 
-        Where the awaiting task is cancelled, the response is given up: the server is told
-        to cancel it as soon as its id is known, and nothing of it is played.
+        `instructions` replaces the session's for this response, as the wire does;
+        `extra_instructions` is appended to those in force. `metadata`: 15 pairs of your own,
+        keys of 64 and values of 512 characters.
+
+        `timeout` is in seconds, from the call until the response begins. Where it passes, or
+        the awaiting task is cancelled, the response is given up: the server is told to cancel
+        it as soon as its id is known, and nothing of it is played.
 
         Raises:
             InvalidClientEvent: An option does not fit. Nothing was sent.
-            ResponseRejected: The server refused it, for example while another response of
-                the conversation is active.
+            NotSupported: The endpoint has no out-of-band responses. Nothing was sent.
+            ConversationBusy: With `when_busy="fail"`, a response is active.
+            WouldDeadlock: A tool asks for what waits for the output of the tool.
+            ResponseRejected: The server refused it.
+            ResponseWithdrawn: It was cancelled while it waited for its turn.
+            AcknowledgementTimeout: It has not begun in time; `uncertain` where it was sent.
+            ResponseAbandoned: The server has gone silent about it.
             ConnectionLost: The connection broke; `uncertain` where it had been sent.
         """
         wire = {"type": "response.create", "response": plain(dict(options))}
         command = client_event_from_dict(wire)
         assert isinstance(command, events.ResponseCreate)
-        return await self._connection.request_response(command)
+        _check_waiting(when_busy, timeout)
+        refuse_deadlock(self._connection, out_of_band=options.get("conversation") == "none")
+        return await self._connection.request_response(
+            command, when_busy=when_busy, timeout=timeout, extra=extra_instructions
+        )
+
+    async def cancel(self, response_id: str | None = None) -> None:
+        """Cancel a response by its id, and wait until the server has ended it.
+
+        Without an id it is everything that is said or asked for in the conversation: the
+        active response, one whose id is not known yet as soon as it is, and those that wait
+        for their turn, whose callers get `ResponseWithdrawn`. Out-of-band responses go on.
+        One that has ended, or that nobody knows, is left alone.
+
+        Raises:
+            ConnectionLost: The connection broke before the end.
+        """
+        router = self._connection.protocol.router
+        if response_id is not None:
+            await self._connection.cancel(response_id)
+        else:
+            waiting = [one for one in router.creates.waiting if one.in_conversation]
+            await self._connection.cancel_all([*waiting, *router.occupants])
+
+
+def _check_waiting(when_busy: str, timeout: float | None) -> None:
+    if when_busy not in ("wait", "interrupt", "fail"):
+        raise UsageError(
+            f"when_busy is 'wait', 'interrupt' or 'fail'; got {when_busy!r}; nothing was sent"
+        )
+    if timeout is not None and not timeout >= 0:
+        raise UsageError(f"timeout is in seconds, 0 or more; got {timeout!r}; nothing was sent")
 
 
 class InputAudioBufferVerbs:

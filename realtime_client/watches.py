@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
 from realtime_client.acknowledgement import Notice
+from realtime_client.conversation import Change
 from realtime_client.errors import ClientClosed, RealtimeError
-from realtime_client.frames import Frame
+from realtime_client.frames import Frame, Happened
 from realtime_client.outcome import Outcome
 from realtime_client.response import Response
 from realtime_client.streams import Bell, Once
@@ -26,6 +27,9 @@ FRAMES_BOUND: Final = 64 * 1024 * 1024
 NOTICES_BOUND: Final = 10_000
 """Changes of the configuration that one unread watch may hold."""
 
+STRAYS_BOUND: Final = 16 * 1024 * 1024
+"""Bytes of frames that belong to nobody that one unread `orphans()` may hold."""
+
 RESPONSES_BOUND: Final = 64
 """Responses that one unread `responses()` may hold."""
 
@@ -38,6 +42,8 @@ class Watches:
         self.sent: WeakSet[Once[Frame]] = WeakSet()
         self.responses: WeakSet[Once[Response]] = WeakSet()
         self.notices: WeakSet[Once[Notice]] = WeakSet()
+        self.strays: WeakSet[Once[Happened]] = WeakSet()
+        self.changes: WeakSet[Once[Change]] = WeakSet()
 
     def frames(self, where: WeakSet[Once[Frame]], what: str) -> Once[Frame]:
         """A new watch of the frames of one direction, from now on."""
@@ -61,6 +67,22 @@ class Watches:
         self.notices.add(watch)
         return watch
 
+    def new_strays(self) -> Once[Happened]:
+        """A new watch of the events that nobody is told of, from now on."""
+        watch: Once[Happened] = Once(
+            "orphans()", bound=STRAYS_BOUND, size=lambda happened: len(happened.raw)
+        )
+        self.strays.add(watch)
+        return watch
+
+    def new_changes(self) -> Once[Change]:
+        """A new watch of what happens to the conversation, from now on."""
+        watch: Once[Change] = Once(
+            "conversation.changes()", bound=NOTICES_BOUND, size=lambda _: 1, unit="changes"
+        )
+        self.changes.add(watch)
+        return watch
+
     def tell(self, watches: WeakSet[Once[T]], news: T) -> None:
         """Hand something to everybody who watches for it."""
         for watch in watches:
@@ -73,6 +95,8 @@ class Watches:
             *self.sent,
             *self.responses,
             *self.notices,
+            *self.strays,
+            *self.changes,
         ]
         for watch in watches:
             watch.end(None if isinstance(error, ClientClosed) else error)

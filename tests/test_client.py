@@ -181,7 +181,7 @@ async def test_messages_and_calls_come_in_order_and_their_streams_in_any() -> No
         assert response.metadata == {"purpose": "weather"}
         assert response.transcript == "Let me look.\nOne moment."
         assert response.usage is not None
-        assert client.stats["delivered"] > 0
+        assert client.stats["delivered"].total() > 0
         assert "orphan" not in client.stats
 
 

@@ -14,6 +14,7 @@ from websockets.sync.server import ServerConnection
 
 from realtime_client import Client, Endpoint, events
 from realtime_client.connection import Connection
+from realtime_client.creates import METADATA_KEY
 from realtime_client.errors import (
     AcknowledgementTimeout,
     ConfigDrift,
@@ -27,7 +28,6 @@ from realtime_client.errors import (
     SessionUpdateRejected,
     UsageError,
 )
-from realtime_client.router import METADATA_KEY
 from realtime_client.simulator import SimulatorPolicy, serve, sing
 from tests import wire
 from tests.scripted import DROPPED, ScriptedTransport, opens, scripted

@@ -19,13 +19,14 @@ ROOMS = [
     "errors", "events", "_grammar", "_repair", "codec", "former", "dialects", "endpoints",
     "outcome", "leaves", "fixed", "tools", "options", "pictures", "wording", "audio",
     # machines
-    "acknowledgement", "config", "conversation", "syncing", "input", "playback", "reconnect",
-    "lives", "router", "turns", "calls", "usage",
+    "acknowledgement", "config", "kept", "asking", "conversation", "meaning", "syncing", "input", "playback",
+    "reconnect", "lives", "creates", "verdicts", "router", "turns", "calls", "usage",
     # core
-    "frames", "machines", "protocol",
+    "frames", "outbox", "machines", "opening", "protocol",
     # shell
-    "streams", "transport", "speech", "response", "user_turn", "watches", "handles", "connection",
-    "uplink", "toolbox", "items", "verbs", "say", "session", "client", "group", "__init__",
+    "streams", "transport", "speech", "response", "user_turn",
+    "watches", "handles", "audience", "connection", "uplink", "toolbox", "items", "verbs", "say",
+    "session", "rooms", "client", "group", "__init__",
     # what is built on it
     "simulator", "cli", "__main__",
 ]  # fmt: skip

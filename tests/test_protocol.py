@@ -21,7 +21,8 @@ from realtime_client.errors import (
 )
 from realtime_client.outcome import Outcome
 from realtime_client.protocol import Protocol
-from realtime_client.router import METADATA_KEY, Verdict
+from realtime_client.creates import METADATA_KEY
+from realtime_client.verdicts import Verdict
 from tests import wire
 
 

@@ -464,6 +464,49 @@ def test_logprobs_where_they_are_asked_for() -> None:
     assert all(prob["logprob"] < -0.5 for prob in completed["logprobs"])
 
 
+def test_no_logprobs_where_nobody_asked() -> None:
+    frames = Sim(pace="fast", session=WHISPER).append(spoken("Hello you"))
+    written = [frame for frame in frames if "input_audio_transcription" in frame["type"]]
+    assert len(written) == 3
+    assert not [frame for frame in written if "logprobs" in frame]
+
+
+@pytest.mark.parametrize("after", [0.0, 2.0])
+def test_a_transcription_that_fails(after: float) -> None:
+    sim = Sim(pace="fast", transcription_fails=True, transcription_after=after, session=WHISPER)
+    frames = sim.append(spoken("Hello"))
+    if after:
+        assert not [name for name in types(frames) if "transcription" in name]
+        assert sim.run(1.9) == []
+        sim.run(0.2)
+    written = [frame for frame in sim.frames if "input_audio_transcription" in frame["type"]]
+    assert written == [
+        {
+            "type": "conversation.item.input_audio_transcription.failed",
+            "event_id": written[0]["event_id"],
+            "item_id": one(sim.frames, "input_audio_buffer.committed")["item_id"],
+            "content_index": 0,
+            "error": {
+                "type": "transcription_error",
+                "code": "audio_unintelligible",
+                "message": "The audio could not be transcribed.",
+                "param": None,
+            },
+        }
+    ]
+    # The model has heard it, and the item has no transcript.
+    said = one(sim.frames, "response.output_audio_transcript.done")["transcript"]
+    assert said == "You said: Hello"
+    item_id = written[0]["item_id"]
+    (retrieved,) = sim.send("conversation.item.retrieve", item_id=item_id)
+    assert retrieved["item"]["content"][0]["transcript"] is None
+
+
+def test_nothing_fails_where_transcription_is_off() -> None:
+    frames = Sim(pace="fast", transcription_fails=True).append(spoken("Hello"))
+    assert not [name for name in types(frames) if "input_audio_transcription" in name]
+
+
 def test_retrieved_audio_is_what_was_said() -> None:
     sim = Sim(pace="fast", session=BY_HAND)
     audio = spoken("Hello")

@@ -372,3 +372,103 @@ def test_metadata_up_to_its_limits() -> None:
     sim = Sim(pace="fast")
     created = one(sim.respond(metadata=metadata), "response.created")
     assert created["response"]["metadata"] == metadata
+
+
+# --- beginning together ----------------------------------------------------------------
+
+
+def deltas_by_response(frames: list[Any]) -> list[str]:
+    """The response of each delta, in order."""
+    return [frame["response_id"] for frame in frames if frame["type"].endswith(".delta")]
+
+
+@pytest.mark.parametrize("pace", ["fast", "wire"])
+def test_responses_that_begin_together_alternate_delta_by_delta(pace: str) -> None:
+    first, second = [Say("ab cd"), Say("ef")], [Say("gh ij"), Say("kl")]
+    sim = Sim(scripted(first, second), pace=pace, begin_together=2)
+    assert sim.respond() == []
+    sim.respond(conversation="none")
+    sim.run(60)
+    assert types(sim.frames)[1:3] == ["response.created"] * 2
+    ids = [frame["response"]["id"] for frame in of(sim.frames, "response.created")]
+    order = deltas_by_response(sim.frames)
+    # Texts of the same lengths have the same deltas, so they alternate to the end.
+    assert len(order) > 12
+    assert order == ids * (len(order) // 2)
+    for response_id, answer in zip(ids, [first, second], strict=True):
+        own = [frame for frame in sim.frames if frame.get("response_id") == response_id]
+        items = [frame["item"]["id"] for frame in of(own, "response.output_item.added")]
+        said = [
+            listen(audio([frame for frame in own if frame.get("item_id") == item]), 24_000).text
+            for item in items
+        ]
+        assert said == [say.text for say in answer]
+    assert len(sim.session.conversation.items) == 2
+
+
+def test_three_take_turns_whatever_their_lengths() -> None:
+    texts = ["a b c d e f", "g h", "i j k l"]
+    sim = Sim(scripted(*([Say(text)] for text in texts)), pace="fast", begin_together=3)
+    for _ in texts:
+        frames = sim.respond(conversation="none", output_modalities=["text"])
+    assert [frame["delta"] for frame in of(frames, "response.output_text.delta")] == [
+        "a", "g", "i", " b", " h", " j", " c", " k", " d", " l", " e", " f",
+    ]  # fmt: skip
+
+
+def test_they_wait_for_as_many_as_the_policy_says_each_time() -> None:
+    sim = Sim(pace="fast", begin_together=2)
+    asked = [sim.respond(conversation="none") for _ in range(5)]
+    assert [len(of(frames, "response.created")) for frames in asked] == [0, 2, 0, 2, 0]
+    assert sim.run(60) == []
+
+
+def test_one_that_waits_occupies_the_conversation_and_cannot_be_cancelled() -> None:
+    sim = Sim(pace="fast", begin_together=2)
+    sim.respond()
+    sim.respond()
+    assert sim.error() == ("conversation_already_has_active_response", None)
+    sim.send("response.cancel")
+    assert sim.error() == ("response_cancel_not_active", None)
+    assert len(of(sim.respond(conversation="none"), "response.done")) == 2
+    assert sim.respond() == []  # there is room for the next one
+
+
+def test_they_begin_when_the_last_of_them_is_ready() -> None:
+    sim = Sim(pace="fast", begin_together=2, created_after=1.0)
+    sim.respond(conversation="none")
+    assert sim.run(0.6) == []
+    sim.respond(conversation="none")
+    assert sim.run(0.9) == []
+    assert types(sim.run(0.2))[:2] == ["response.created"] * 2
+
+
+def test_beside_each_other_they_take_turns_without_beginning_together() -> None:
+    """By default nobody waits: the first is over before the second is asked for."""
+    sim = Sim(scripted([Say("ab")], [Say("cd")]), pace="fast")
+    for _ in range(2):
+        sim.respond(conversation="none")
+    order = deltas_by_response(sim.frames)
+    assert order == sorted(order)
+
+
+# --- the race with the voice activity detection ----------------------------------------
+
+
+@pytest.mark.parametrize("policy", [{"created_after": 0.5}, {"begin_together": 2}])
+def test_a_turn_occupies_the_conversation_before_its_response_is_created(
+    policy: dict[str, Any],
+) -> None:
+    sim = Sim(pace="fast", **policy)
+    frames = sim.append(spoken("Hello"))
+    assert types(frames)[-1] == "conversation.item.done"
+    frames = sim.send("response.create", event_id="mine")
+    assert types(frames) == ["error"]
+    assert sim.error() == ("conversation_already_has_active_response", None)
+    assert frames[0]["error"]["event_id"] == "mine"
+    sim.respond(conversation="none", metadata={"side": "1"})  # which is no part of the race
+    sim.run(1)
+    said = of(sim.frames, "response.output_audio_transcript.done")
+    assert [frame["transcript"] for frame in said] == ["You said: Hello"] * 2
+    created = [frame["response"]["metadata"] for frame in of(sim.frames, "response.created")]
+    assert created == [None, {"side": "1"}]

@@ -18,10 +18,13 @@ class Dialect:
     `echoes_metadata`: `response.created` repeats the `metadata` of its `response.create`,
     which is how a response finds its caller. Where it does not, the oldest pending create
     matches.
+
+    `out_of_band`: it has responses outside the conversation (`conversation: "none"`).
     """
 
     name: str
     echoes_metadata: bool = True
+    out_of_band: bool = True
 
 
 GA = Dialect("ga")

@@ -5,7 +5,8 @@
 behaves by a `SimulatorPolicy`. Its voice can be read back: `sing` and `listen`.
 
 Not simulated: `idle_timeout_ms` is accepted and echoed but nothing happens after it, `speed`
-does not change the voice, images are not looked at, MCP tools are not called, and there are no
+does not change the voice, images are handed to the brain and not looked at, no MCP server is ever
+asked for its tools or called (a brain says what a call returned: `CallMcp`), and there are no
 transcription or translation sessions.
 
 This room loads numpy and websockets; nothing outside it imports it until it is used.
@@ -16,6 +17,7 @@ from realtime_client.simulator.brain import (
     Answer,
     Brain,
     CallFunction,
+    CallMcp,
     Fail,
     Part,
     Question,
@@ -25,7 +27,7 @@ from realtime_client.simulator.brain import (
 )
 from realtime_client.simulator.clock import Clock, LoopClock, ManualClock
 from realtime_client.simulator.memory import MemoryServer, MemoryTransport
-from realtime_client.simulator.policy import Pace, SimulatorPolicy
+from realtime_client.simulator.policy import Pace, SayExactly, SimulatorPolicy, Tamper
 from realtime_client.simulator.reader import Heard, Utterance, listen
 from realtime_client.simulator.serve import Server, serve
 from realtime_client.simulator.server import SimulatedSession
@@ -37,6 +39,7 @@ __all__ = [
     "Answer",
     "Brain",
     "CallFunction",
+    "CallMcp",
     "Clock",
     "EnergyVad",
     "Fail",
@@ -50,12 +53,14 @@ __all__ = [
     "Part",
     "Question",
     "Say",
+    "SayExactly",
     "Server",
     "SimulatedSession",
     "SimulatorPolicy",
     "SpeechStarted",
     "SpeechStopped",
     "Stop",
+    "Tamper",
     "Utterance",
     "counting_ids",
     "echo",

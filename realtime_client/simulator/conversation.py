@@ -17,6 +17,7 @@ from realtime_client.events import (
     FunctionCallItem,
     Item,
     Maybe,
+    McpApprovalRequestItem,
     MessageItem,
 )
 from realtime_client.simulator.clip import Clip
@@ -48,6 +49,13 @@ class Conversation:
         """The ids of the calls that may be answered."""
         calls = (item for item in self.items if isinstance(item, FunctionCallItem))
         return frozenset(call.call_id for call in calls if isinstance(call.call_id, str))
+
+    @property
+    def approvals(self) -> frozenset[str]:
+        """The ids of the requests for approval that may be answered."""
+        return frozenset(
+            entry.id for entry in self._entries if isinstance(entry.item, McpApprovalRequestItem)
+        )
 
     def find(self, item_id: str) -> Entry | None:
         """Return the entry of this id."""

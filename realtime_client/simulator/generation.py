@@ -12,9 +12,11 @@ the true one for a written message and null for a spoken message or a call (as r
 from collections import deque
 
 from realtime_client.events import (
+    UNSET,
     ConversationItemAdded,
     ConversationItemDone,
     Item,
+    Maybe,
     ResponseCreated,
     ResponseDone,
     ResponseOutputItemAdded,
@@ -24,10 +26,12 @@ from realtime_client.events import (
     StatusDetails,
     StatusError,
 )
-from realtime_client.simulator.brain import Answer, CallFunction, Fail, Say, Stop
+from realtime_client.simulator.brain import Answer, CallFunction, CallMcp, Fail, Say, Stop
 from realtime_client.simulator.conversation import Conversation
 from realtime_client.simulator.items import Entry
-from realtime_client.simulator.output import Output, Place, make_output
+from realtime_client.simulator.output import Output, make_output
+from realtime_client.simulator.place import Place
+from realtime_client.simulator.policy import SimulatorPolicy
 from realtime_client.simulator.question import make_usage
 from realtime_client.simulator.request import Request
 from realtime_client.simulator.services import Ids
@@ -39,9 +43,7 @@ __all__ = ["Generation"]
 class Generation:
     """One response being made.
 
-    `conversation` is where its items go; None keeps them out. `show_items` says whether
-    `conversation.item.*` are sent. `slowness` is how many seconds pass for each second of
-    playing time. `start` is when it began.
+    `conversation` is where its items go; None keeps them out. `start` is when it began.
     """
 
     def __init__(
@@ -53,8 +55,7 @@ class Generation:
         ids: Ids,
         conversation: Conversation | None,
         conversation_id: str | None,
-        show_items: bool,
-        slowness: float,
+        policy: SimulatorPolicy,
         start: float,
     ) -> None:
         self.id = ids("resp")
@@ -66,8 +67,9 @@ class Generation:
         self._ids = ids
         self._conversation = conversation
         self._conversation_id = conversation_id
-        self._show_items = show_items
-        self._slowness = slowness
+        self._show_items = policy.out_of_band_item_events or conversation is not None
+        self._echoes_metadata = policy.echoes_metadata
+        self._slowness = policy.slowness
         self._item_at = self._closed_at = start
         self._output: Output | None = None
         self._pieces: deque[Piece] = deque()
@@ -86,7 +88,7 @@ class Generation:
             return None
         if self._output is None:
             # A message waits until the one before it has been played; the end does not.
-            more = bool(self._parts) and isinstance(self._parts[0], Say | CallFunction)
+            more = bool(self._parts) and isinstance(self._parts[0], Say | CallFunction | CallMcp)
             return self._item_at if more else self._closed_at
         pieces = self._pieces or self._output.pieces[-1:]
         return self._item_at + (pieces[0].at if pieces else 0.0) * self._slowness
@@ -114,7 +116,9 @@ class Generation:
                 return events
         return [*events, *self._cut("cancelled", reason)]
 
-    def _open(self, part: Say | CallFunction) -> list[ServerEvent]:
+    def _open(self, part: Say | CallFunction | CallMcp) -> list[ServerEvent]:
+        if isinstance(part, CallMcp) and part.approval:
+            self._parts.clear()  # nothing more until the client has answered
         place = Place(self.id, self._ids("item"), len(self._finished))
         output = make_output(part, place, self.request, self._ids)
         self._output, self._pieces = output, deque(output.pieces)
@@ -189,6 +193,7 @@ class Generation:
             usage = make_usage(
                 self._context, request.instructions, said_text=text, said_audio=audio
             )
+        metadata: Maybe[dict[str, str]] = dict(request.metadata) if request.metadata else None
         return ResponseResource(
             object="realtime.response",
             id=self.id,
@@ -200,5 +205,5 @@ class Generation:
             max_output_tokens=request.max_output_tokens,
             audio=request.audio,
             usage=usage,
-            metadata=dict(request.metadata) if request.metadata else None,
+            metadata=metadata if self._echoes_metadata else UNSET,
         )

@@ -36,7 +36,7 @@ from realtime_client.simulator.request import default_request
 from realtime_client.simulator.responses import Responses
 from realtime_client.simulator.services import Services
 from realtime_client.simulator.settings import Settings
-from realtime_client.simulator.transcription import Completed, Delta, transcribe
+from realtime_client.simulator.transcription import Completed, Delta, failed, transcribe
 
 __all__ = ["Hearing"]
 
@@ -150,6 +150,10 @@ class Hearing:
         transcription = self._settings.input.transcription
         if not transcription:
             return
+        delay = self._services.policy.transcription_after
+        if self._services.policy.transcription_fails:
+            self._services.agenda.after(delay, partial(self._services.emit, failed(item_id)))
+            return
         include = self._settings.session.include or ()
         events = deque(
             transcribe(
@@ -159,7 +163,6 @@ class Hearing:
                 logprobs="item.input_audio_transcription.logprobs" in include,
             )
         )
-        delay = self._services.policy.transcription_after
         self._services.agenda.after(delay, partial(self._write_down, events))
 
     def _write_down(self, events: deque[Delta | Completed]) -> None:

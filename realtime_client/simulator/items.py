@@ -22,6 +22,7 @@ from realtime_client.events import (
     FunctionCallItem,
     FunctionCallOutputItem,
     Item,
+    McpApprovalResponseItem,
     MessageItem,
 )
 from realtime_client.simulator.checks import missing
@@ -89,12 +90,14 @@ def accept_item(
     *,
     ids: Ids,
     calls: Container[str],
+    approvals: Container[str],
     format_: WireFormat,
 ) -> Entry:
     """Return the entry that a client's item becomes, or raise `Refusal`.
 
-    `path` is where the item stands in the client's event. `calls` are the ids of the calls
-    that may be answered. Audio in it is read as `format_`.
+    `path` is where the item stands in the client's event. `calls` and `approvals`
+    are the ids of the calls and of the requests for approval that may be answered. Audio in it
+    is read as `format_`.
     """
     kept = getattr(item, "id", UNSET)
     item_id = kept if isinstance(kept, str) else ids("item")
@@ -112,10 +115,18 @@ def accept_item(
             )
         # "echoes without `status`"
         return Entry(replace(item, id=item_id, object=UNSET, status=UNSET))
+    if isinstance(item, McpApprovalResponseItem):
+        if item.approval_request_id not in approvals:
+            raise Refusal(
+                "invalid_value",
+                f"Approval request ID '{item.approval_request_id}' not found in conversation.",
+                f"{path}.approval_request_id",
+            )
+        return Entry(replace(item, id=item_id))
     raise Refusal(
         "invalid_value",
         f"Invalid value: '{item.type}'. Supported values are: 'message', 'function_call', "
-        "'function_call_output'.",
+        "'function_call_output', 'mcp_approval_response'.",
         f"{path}.type",
     )
 

@@ -1,17 +1,16 @@
 """One output item of a response while it is being made.
 
-There are three kinds, and each knows its own words: how it opens, how it grows, how it
-closes, and what it looks like at any moment in between. A cancel can come at any moment, so
-what an item "is" is always what has been generated so far, never what was planned.
+A message to read, a message to hear, a call (for those of MCP tools see `mcp`): each knows
+its own words, how it opens, how it grows, how it closes, and what it looks like at any moment
+in between. A cancel can come at any moment, so what an item "is" is always what has been
+generated so far, never what was planned.
 
 As on the wire, the part of a response is of type `text` or `audio` while the content of the
 finished item is `output_text` or `output_audio`.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from typing import Protocol
 
 from realtime_client.audio import WireFormat
 from realtime_client.events import (
@@ -30,46 +29,17 @@ from realtime_client.events import (
     ResponseOutputTextDone,
     ServerEvent,
 )
-from realtime_client.simulator.brain import CallFunction, Say
+from realtime_client.simulator.brain import CallFunction, CallMcp, Say
 from realtime_client.simulator.clip import Clip
 from realtime_client.simulator.items import Entry
+from realtime_client.simulator.mcp import make_mcp_output
+from realtime_client.simulator.place import Place
 from realtime_client.simulator.question import audio_tokens, text_tokens
 from realtime_client.simulator.request import Request
 from realtime_client.simulator.services import Ids
 from realtime_client.simulator.speech import AudioPiece, Piece, TextPiece, padding, sung, written
 
-__all__ = ["Output", "Place", "make_output"]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an output item stands."""
-
-    response_id: str
-    item_id: str
-    output_index: int
-
-
-class _ItemAt(TypedDict):
-    response_id: str
-    item_id: str
-    output_index: int
-
-
-class _PartAt(_ItemAt):
-    content_index: int
-
-
-def _item_at(place: Place) -> _ItemAt:
-    return {
-        "response_id": place.response_id,
-        "item_id": place.item_id,
-        "output_index": place.output_index,
-    }
-
-
-def _part_at(place: Place) -> _PartAt:
-    return {**_item_at(place), "content_index": 0}
+__all__ = ["Output", "make_output"]
 
 
 class Output(Protocol):
@@ -96,8 +66,12 @@ class Output(Protocol):
         """Return the tokens so far, or with one more piece: text, audio."""
 
 
-def make_output(part: Say | CallFunction, place: Place, request: Request, ids: Ids) -> Output:
+def make_output(
+    part: Say | CallFunction | CallMcp, place: Place, request: Request, ids: Ids
+) -> Output:
     """Return the item that a part of an answer becomes."""
+    if isinstance(part, CallMcp):
+        return make_mcp_output(part, place)
     if isinstance(part, CallFunction):
         return _Call(place, part, ids("call"))
     if (part.modality or request.modality) == "text":
@@ -126,17 +100,17 @@ class _Text:
 
     def opening(self) -> list[ServerEvent]:
         part = ContentPart(type="text", text="")
-        return [ResponseContentPartAdded(**_part_at(self.place), part=part)]
+        return [ResponseContentPartAdded(**self.place.part, part=part)]
 
     def grow(self, piece: Piece) -> ServerEvent:
         assert isinstance(piece, TextPiece)
         self._text += piece.text
         return ResponseOutputTextDelta(
-            **_part_at(self.place), delta=piece.text, obfuscation=padding(piece.text)
+            **self.place.part, delta=piece.text, obfuscation=padding(piece.text)
         )
 
     def closing(self) -> list[ServerEvent]:
-        at = _part_at(self.place)
+        at = self.place.part
         part = ContentPart(type="text", text=self._text)
         return [
             ResponseOutputTextDone(**at, text=self._text),
@@ -171,10 +145,10 @@ class _Audio:
 
     def opening(self) -> list[ServerEvent]:
         part = ContentPart(type="audio", transcript="")
-        return [ResponseContentPartAdded(**_part_at(self.place), part=part)]
+        return [ResponseContentPartAdded(**self.place.part, part=part)]
 
     def grow(self, piece: Piece) -> ServerEvent:
-        at = _part_at(self.place)
+        at = self.place.part
         if isinstance(piece, AudioPiece):
             self._sent = piece.last
             audio = self._clip.format.encode(self._clip.samples[piece.first : piece.last])
@@ -185,7 +159,7 @@ class _Audio:
         )
 
     def closing(self) -> list[ServerEvent]:
-        at = _part_at(self.place)
+        at = self.place.part
         part = ContentPart(type="audio", transcript=self._transcript)
         return [
             ResponseOutputAudioDone(**at),
@@ -205,10 +179,8 @@ class _Call:
     text_only = False
 
     def __init__(self, place: Place, call: CallFunction, call_id: str) -> None:
-        given = call.arguments
-        text = given if isinstance(given, str) else json.dumps(given)
         self.place = place
-        self.pieces: Sequence[Piece] = written(text)
+        self.pieces: Sequence[Piece] = written(call.arguments_text)
         self.seconds = self.pieces[-1].at if self.pieces else 0.0
         self._name = call.name
         self._call_id = call_id
@@ -232,7 +204,7 @@ class _Call:
         assert isinstance(piece, TextPiece)
         self._arguments += piece.text
         return ResponseFunctionCallArgumentsDelta(
-            **_item_at(self.place),
+            **self.place.item,
             call_id=self._call_id,
             delta=piece.text,
             obfuscation=padding(piece.text),
@@ -241,7 +213,7 @@ class _Call:
     def closing(self) -> list[ServerEvent]:
         return [
             ResponseFunctionCallArgumentsDone(
-                **_item_at(self.place),
+                **self.place.item,
                 call_id=self._call_id,
                 name=self._name,
                 arguments=self._arguments,

@@ -8,13 +8,22 @@ or the friendlier reading of the specification where nothing has.
 All times are in seconds unless a name says otherwise.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
-__all__ = ["Pace", "SimulatorPolicy"]
+from realtime_client.events import ServerEvent
+
+__all__ = ["Pace", "SayExactly", "SimulatorPolicy", "Tamper"]
 
 Pace = Literal["realtime", "wire", "fast"]
 """How fast audio is sent: as it would be played, four times as fast, or all at once."""
+
+SayExactly = Literal["verbatim", "paraphrase", "refusal", "tool_call", "brain"]
+"""What a model does that is asked to say a text word for word."""
+
+Tamper: TypeAlias = Callable[[ServerEvent], Sequence[ServerEvent]]
+"""From an event, with its `event_id`, to what goes out in its place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +43,10 @@ class SimulatorPolicy:
       four times as fast (what real servers do), `fast` everything at once.
     - `created_after`: from the request to `response.created`. In between, a cancel finds
       nothing to cancel and the response is created anyway.
+    - `begin_together`: responses that were asked for wait, before `response.created`, until
+      there are this many; then all begin in one moment, and at the pace `fast` too their
+      deltas alternate, one of each in turn. The one response of the default conversation
+      counts among them; what is left over waits for more.
     - `transcription_after`: from the end of a turn to the transcription of it.
     - `late_commit_error`: how late the refusal of a commit arrives; about 1 on the real wire,
       after the acknowledgements of later events.
@@ -42,8 +55,20 @@ class SimulatorPolicy:
     - `update_after`: from a `session.update` to its `session.updated`, which shows the session
       as it was when the update was applied.
 
+    What its model does:
+
+    - `say_exactly`: when the instructions of a response begin with "Say exactly the
+      following:", the text after it is said (`verbatim`), said in other words (`paraphrase`),
+      or not said: a sentence that refuses (`refusal`), or the call of a function
+      (`tool_call`: the first of the request's tools, else of the session's, else `lookup`).
+      With `brain` that is left to the brain, which is not asked otherwise. An item in the
+      `input` of a response is context: nothing is ever said because of it.
+
     What it does where servers differ, or where nobody knows:
 
+    - `out_of_band`: whether there are responses outside the conversation. Without them
+      `conversation: "none"` is refused with `invalid_value`.
+    - `echoes_metadata`: without it no response has `metadata`, as on xAI.
     - `deltas_after_cancel`: how many more deltas were in flight when a response was cancelled
       (14 have been logged).
     - `no_answer`: which `session.update` events of a session get no answer, by their number
@@ -61,8 +86,29 @@ class SimulatorPolicy:
       items of a response outside the conversation.
     - `mute_after_bad_truncate`: after a truncate beyond the end of the audio the session
       answers no more, as some real ones do.
+    - `rate_limits`: whether `rate_limits.updated`, of tokens alone, follows `response.done`.
     - `pcm_rates`: the sample rates of `audio/pcm` that it accepts, in hertz. OpenAI's knows
       24,000 alone; others also 16,000.
+
+    What is wrong with it:
+
+    - `transcription_fails`: every transcription ends with `...transcription.failed` and no
+      word of it. What the model hears is not touched.
+    - `tamper`: is asked about every event, after it got its `event_id`, and returns what goes
+      out in its place: nothing, itself, itself twice (a true duplicate, with one id), another
+      event, or one that it held back before. An event without an id gets one. What the server
+      itself knows does not change by it. All sessions of a server share the function. Here
+      the end of a response overtakes its beginning::
+
+          held: list[ServerEvent] = []
+
+          def end_before_beginning(event: ServerEvent) -> Sequence[ServerEvent]:
+              if isinstance(event, ResponseCreated):
+                  held.append(event)
+                  return []
+              if isinstance(event, ResponseDone):
+                  return [event, held.pop()]
+              return [event]
 
     What it keeps for whoever looks at it:
 
@@ -75,11 +121,16 @@ class SimulatorPolicy:
 
     pace: Pace = "wire"
     created_after: float = 0.0
+    begin_together: int = 1
     transcription_after: float = 0.0
     late_commit_error: float = 0.0
     late_error: float = 0.0
     update_after: float = 0.0
 
+    say_exactly: SayExactly = "verbatim"
+
+    out_of_band: bool = True
+    echoes_metadata: bool = True
     deltas_after_cancel: int = 2
     no_answer: frozenset[int] = frozenset()
     ignored_fields: frozenset[str] = frozenset()
@@ -89,7 +140,11 @@ class SimulatorPolicy:
     duplicate_item_id: Literal["reject", "accept"] = "reject"
     out_of_band_item_events: bool = False
     mute_after_bad_truncate: bool = False
+    rate_limits: bool = False
     pcm_rates: tuple[int, ...] = (24_000,)
+
+    transcription_fails: bool = False
+    tamper: Tamper | None = None
 
     keep_received: int = 10_000
 

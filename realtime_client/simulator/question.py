@@ -9,7 +9,6 @@ which is the usual estimate and no promise.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from msgspec.structs import replace
 
@@ -19,12 +18,13 @@ from realtime_client.events import (
     FunctionCallOutputItem,
     InputTokenDetails,
     Item,
+    McpCallItem,
     MessageItem,
     OutputTokenDetails,
     Tool,
     Usage,
 )
-from realtime_client.simulator.brain import Question
+from realtime_client.simulator.brain import Question, Source
 from realtime_client.simulator.items import Entry, item_text
 
 __all__ = ["USER_TOKEN_MS", "audio_tokens", "make_question", "make_usage", "text_tokens"]
@@ -43,12 +43,8 @@ def make_question(
 ) -> Question:
     """Return what the brain is told."""
     last = next((entry for entry in reversed(context) if _is_asked(entry.item)), None)
-    source: Literal["audio", "text", "tool", "none"] = "none"
-    if last is not None:
-        source = "text" if last.heard is None else "audio"
-        source = "tool" if isinstance(last.item, FunctionCallOutputItem) else source
     return Question(
-        source=source,
+        source="none" if last is None else _source(last),
         text=None if last is None else item_text(last),
         duration_ms=last.heard.duration_ms if last is not None and last.heard else 0,
         instructions=instructions,
@@ -57,6 +53,16 @@ def make_question(
         metadata=metadata,
         out_of_band=out_of_band,
     )
+
+
+def _source(entry: Entry) -> Source:
+    if isinstance(entry.item, FunctionCallOutputItem):
+        return "tool"
+    if entry.heard is not None:
+        return "audio"
+    parts = entry.item.content if isinstance(entry.item, MessageItem) else ()
+    shown = any(part.type == "input_image" for part in parts or ())
+    return "image" if shown and item_text(entry) is None else "text"
 
 
 def _is_asked(item: Item) -> bool:
@@ -115,6 +121,8 @@ def _written(entry: Entry) -> str:
     item = entry.item
     if isinstance(item, FunctionCallItem):
         return item.name + (item.arguments or "")
+    if isinstance(item, McpCallItem):
+        return f"{item.name}{item.arguments}{item.output or ''}"
     if isinstance(item, FunctionCallOutputItem):
         return item.output
     if isinstance(item, MessageItem):

@@ -35,7 +35,10 @@ __all__ = ["Request", "default_request", "read_request"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Request:
-    """One response as asked for. `context` None is the conversation as it is by then."""
+    """One response as asked for. `context` None is the conversation as it is by then.
+
+    `tools` are what it may call; `known_tools` are those and then the session's.
+    """
 
     instructions: str
     modality: str
@@ -43,6 +46,7 @@ class Request:
     voice: Voice
     max_output_tokens: int | str
     tools: tuple[Tool, ...]
+    known_tools: tuple[Tool, ...]
     metadata: Mapping[str, str] | None = None
     out_of_band: bool = False
     context: tuple[Entry, ...] | None = None
@@ -96,13 +100,15 @@ def _request(
     session, output = settings.session, settings.output
     asked = (params.audio or ResponseAudio()).output or ResponseAudioOutput()
     modalities = _or(params.output_modalities, session.output_modalities)
+    tools = _or(params.tools, session.tools)
     return Request(
         instructions=_or(params.instructions, session.instructions),
         modality=modalities[0],
         format=_or(asked.format, output.format),
         voice=_or(asked.voice, output.voice),
         max_output_tokens=_or(params.max_output_tokens, session.max_output_tokens),
-        tools=_or(params.tools, session.tools),
+        tools=tools,
+        known_tools=(*tools, *(session.tools or ())),
         metadata=params.metadata or None,
         out_of_band=params.conversation == "none",
         context=context,
@@ -129,7 +135,14 @@ def _context(
         if isinstance(item, ItemReference):
             entry = _referred(item, path, conversation)
         else:
-            entry = accept_item(item, path, ids=ids, calls=calls, format_=settings.input_format)
+            entry = accept_item(
+                item,
+                path,
+                ids=ids,
+                calls=calls,
+                approvals=conversation.approvals,
+                format_=settings.input_format,
+            )
         call_id = getattr(entry.item, "call_id", None)
         if isinstance(call_id, str):
             calls.add(call_id)

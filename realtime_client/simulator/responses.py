@@ -4,14 +4,19 @@ The default conversation has one response at a time; asking for a second is refu
 it any number run beside it and beside each other. A response occupies the conversation from
 the request on, but it can be cancelled only once it was created: "cancelling before
 `response.created` is a no-op error and the response is still created".
+
+Responses that run at once take turns, one step each, because the agenda keeps the order of
+what is due at the same time. With `SimulatorPolicy.begin_together` several begin in one moment
+and so interleave delta by delta at any pace.
 """
 
 from functools import partial
 
-from realtime_client.events import Maybe, ServerEvent
-from realtime_client.simulator.brain import Brain
+from realtime_client.events import Maybe, ResponseDone, ServerEvent, Usage
+from realtime_client.simulator.brain import Answer, Brain, Question, said_exactly
 from realtime_client.simulator.conversation import Conversation
 from realtime_client.simulator.generation import Generation
+from realtime_client.simulator.limits import rate_limits
 from realtime_client.simulator.question import make_question
 from realtime_client.simulator.refusal import Refusal
 from realtime_client.simulator.request import Request
@@ -28,6 +33,7 @@ class Responses:
         self._brain = brain
         self._conversation = conversation
         self._conversation_id = services.ids("conv")
+        self._gathered: list[Request] = []  # until there are enough to begin together
         self._running: dict[str, Generation] = {}
         self._occupied = False  # by a response of the default conversation
         self.spoken = False  # whether any has sent audio
@@ -52,9 +58,9 @@ class Responses:
             return
         self._occupied = self._occupied or not request.out_of_band
         if delay := self._services.policy.created_after:
-            self._services.agenda.after(delay, partial(self._begin, request))
+            self._services.agenda.after(delay, partial(self._gather, request))
         else:
-            self._begin(request)
+            self._gather(request)
 
     def cancel(self, response_id: Maybe[str]) -> None:
         """Cancel by id, or the default conversation's; raise `Refusal` where there is none."""
@@ -79,6 +85,13 @@ class Responses:
                 "Wait until the response is finished before creating a new one.",
             )
 
+    def _gather(self, request: Request) -> None:
+        self._gathered.append(request)
+        if len(self._gathered) >= self._services.policy.begin_together:
+            together, self._gathered = self._gathered, []
+            for one in together:
+                self._begin(one)
+
     def _begin(self, request: Request) -> None:
         context = request.context
         if context is None:
@@ -90,21 +103,25 @@ class Responses:
             metadata=request.metadata,
             out_of_band=request.out_of_band,
         )
-        outside, policy = request.out_of_band, self._services.policy
+        outside = request.out_of_band
         generation = Generation(
             request,
-            self._brain(question),
+            self._answer(question, request),
             context,
             ids=self._services.ids,
             conversation=None if outside else self._conversation,
             conversation_id=None if outside else self._conversation_id,
-            show_items=policy.out_of_band_item_events or not outside,
-            slowness=policy.slowness,
+            policy=self._services.policy,
             start=self._services.agenda.now,
         )
         self._running[generation.id] = generation
         self._services.emit(generation.created())
         self._plan(generation)
+
+    def _answer(self, question: Question, request: Request) -> Answer:
+        habit = self._services.policy.say_exactly
+        said = said_exactly(question.instructions, habit, request.known_tools)
+        return self._brain(question) if said is None else said
 
     def _plan(self, generation: Generation) -> None:
         due = generation.next_due
@@ -124,6 +141,8 @@ class Responses:
     def _say(self, generation: Generation, events: list[ServerEvent]) -> None:
         for event in events:
             self._services.emit(event)
+            if isinstance(event, ResponseDone) and self._services.policy.rate_limits:
+                self._services.emit(rate_limits(event.response.usage or Usage()))
         self.spoken = self.spoken or generation.spoken
         if generation.done:
             del self._running[generation.id]

@@ -225,12 +225,16 @@ def session_schema(*, pcm_rates: tuple[int, ...], reasoning: bool) -> Check:
     )
 
 
-def response_schema(*, pcm_rates: tuple[int, ...], reasoning: bool) -> Check:
-    """Return the check of the `response` of a `response.create`."""
+def response_schema(*, pcm_rates: tuple[int, ...], reasoning: bool, out_of_band: bool) -> Check:
+    """Return the check of the `response` of a `response.create`.
+
+    `out_of_band`: whether there are responses outside the conversation.
+    """
+    conversations = ("auto", "none") if out_of_band else ("auto",)
     output = record({"format": audio_format(pcm_rates), "voice": VOICE})
     return record(
         {
-            "conversation": nullable(one_of("auto", "none")),
+            "conversation": nullable(one_of(*conversations)),
             "input": nullable(array(anything)),
             "instructions": nullable(string()),
             "output_modalities": nullable(modalities),

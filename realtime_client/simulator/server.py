@@ -23,9 +23,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
-
-from realtime_client.codec import decode_client, encode
+from realtime_client.codec import decode_client
 from realtime_client.events import (
     ClientEvent,
     ConversationItemAdded,
@@ -55,6 +53,7 @@ from realtime_client.simulator.conversation import Conversation
 from realtime_client.simulator.envelope import check_event, client_event_id, read_payload
 from realtime_client.simulator.hearing import Hearing
 from realtime_client.simulator.items import accept_item
+from realtime_client.simulator.outbox import Outbox
 from realtime_client.simulator.policy import SimulatorPolicy
 from realtime_client.simulator.refusal import Refusal
 from realtime_client.simulator.request import read_request
@@ -102,10 +101,10 @@ class SimulatedSession:
         self._epoch = epoch
         self._updates = 0
         self.wake: Callable[[], None] = lambda: None
-        self._services = Services(
-            policy=self._policy, ids=ids or counting_ids(), agenda=Agenda(), emit=self._emit
-        )
-        self._out: list[bytes] = []
+        ids = ids or counting_ids()
+        self._outbox = Outbox(ids, self._policy.tamper)
+        self._emit = self._outbox.emit
+        self._services = Services(policy=self._policy, ids=ids, agenda=Agenda(), emit=self._emit)
 
     # --- the four verbs ----------------------------------------------------------------
 
@@ -148,8 +147,7 @@ class SimulatedSession:
 
     def data_to_send(self) -> list[bytes]:
         """Return the frames to write, in order, once."""
-        frames, self._out = self._out, []
-        return frames
+        return self._outbox.take()
 
     def next_deadline(self) -> float | None:
         """When `on_deadline` wants to be called; None once nothing is planned."""
@@ -172,10 +170,6 @@ class SimulatedSession:
             self.wake()
 
     # --- in and out --------------------------------------------------------------------
-
-    def _emit(self, event: ServerEvent) -> None:
-        event_id = self._services.ids("event")
-        self._out.append(encode(replace(event, event_id=event_id)))
 
     def _end(self, refusal: Refusal, code: int, reason: str) -> None:
         self._emit(refusal.event(None))
@@ -258,6 +252,7 @@ class SimulatedSession:
             "item",
             ids=self._services.ids,
             calls=self.conversation.calls,
+            approvals=self.conversation.approvals,
             format_=self.settings.input_format,
         )
         previous = self.conversation.insert(

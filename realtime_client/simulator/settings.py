@@ -99,7 +99,9 @@ class Settings:
         self._session = msgspec.convert(self._tree, SessionConfig)
         rates, reasoning = policy.pcm_rates, _reasons(model)
         self._check = session_schema(pcm_rates=rates, reasoning=reasoning)
-        self.response_check: Check = response_schema(pcm_rates=rates, reasoning=reasoning)
+        self.response_check: Check = response_schema(
+            pcm_rates=rates, reasoning=reasoning, out_of_band=policy.out_of_band
+        )
 
     @property
     def session(self) -> SessionConfig:

@@ -4,6 +4,9 @@ It runs beside the response and neither waits for it nor is waited for. What it 
 what was heard; speech that cannot be read is written down as how long it was. With
 `item.input_audio_transcription.logprobs` in `include` every delta says how sure it is: words
 that were read are certain, a guess at unreadable speech is a coin toss.
+
+It can also fail, whatever was said (`SimulatorPolicy.transcription_fails`). The model has heard
+it all the same: the item keeps its null transcript and the answer knows the words.
 """
 
 import math
@@ -12,6 +15,8 @@ from typing import TypeAlias
 from realtime_client.events import (
     ConversationItemInputAudioTranscriptionCompleted,
     ConversationItemInputAudioTranscriptionDelta,
+    ConversationItemInputAudioTranscriptionFailed,
+    ErrorDetails,
     LogProb,
     Transcription,
     TranscriptionInputTokenDetails,
@@ -23,10 +28,11 @@ from realtime_client.simulator.question import USER_TOKEN_MS, audio_tokens, text
 from realtime_client.simulator.reader import Heard
 from realtime_client.simulator.speech import padding, words
 
-__all__ = ["Completed", "Delta", "transcribe"]
+__all__ = ["Completed", "Delta", "Failed", "failed", "transcribe"]
 
 Delta: TypeAlias = ConversationItemInputAudioTranscriptionDelta
 Completed: TypeAlias = ConversationItemInputAudioTranscriptionCompleted
+Failed: TypeAlias = ConversationItemInputAudioTranscriptionFailed
 
 
 def transcribe(
@@ -57,6 +63,20 @@ def transcribe(
         usage=_usage(heard, transcript, str(transcription.model)),
     )
     return [*deltas, completed]
+
+
+def failed(item_id: str) -> Failed:
+    """Return what is said in place of a transcription that did not succeed."""
+    return Failed(
+        item_id=item_id,
+        content_index=0,
+        error=ErrorDetails(
+            type="transcription_error",
+            code="audio_unintelligible",
+            message="The audio could not be transcribed.",
+            param=None,
+        ),
+    )
 
 
 def _usage(heard: Heard, transcript: str, model: str) -> TranscriptionUsage:

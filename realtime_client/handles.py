@@ -1,0 +1,92 @@
+"""The responses that somebody holds, and how their events reach them.
+
+A handle is made when its response begins, if anybody would hold it: the caller of the create,
+or whoever watches all responses. From then on it is known by weak reference only. The events
+that belong to nobody are shown to those who watch for strays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakValueDictionary
+
+from realtime_client import events
+from realtime_client.config import Configuration
+from realtime_client.errors import RealtimeError
+from realtime_client.frames import Happened
+from realtime_client.lives import ResponseRecord
+from realtime_client.response import Acting, Response, Timings, deliver
+from realtime_client.verdicts import STRAY, Verdict
+from realtime_client.watches import Watches
+
+__all__ = ["Handles"]
+
+
+class Handles:
+    """All handles of one connection. `config` is what the server acknowledged."""
+
+    def __init__(self, acting: Acting, watches: Watches, config: Configuration) -> None:
+        self._acting = acting
+        self._watches = watches
+        self._config = config
+        self._held: WeakValueDictionary[str, Response] = WeakValueDictionary()
+
+    def tell(
+        self, happened: Happened, now: float, wanted: Callable[[str], bool]
+    ) -> Response | None:
+        """Hand an event to its response; returns the handle of one that begins with it.
+
+        `wanted` says of a request whether its caller still waits.
+        """
+        if happened.verdict in STRAY:
+            self._watches.tell(self._watches.strays, happened)
+        record = happened.response
+        if record is None or record.id is None or happened.verdict is not Verdict.DELIVERED:
+            return None
+        begins, handle = None, self._held.get(record.id)
+        event: Any = happened.event
+        begun = isinstance(event, events.ResponseCreated)
+        if begun or (isinstance(event, events.ResponseDone) and not record.created):
+            asker = record.event_id is not None and wanted(record.event_id)
+            if asker or self._watches.responses:
+                handle = begins = self._begin(event.response, record, now)
+        if handle is not None:
+            deliver(handle, event, now)
+        return begins
+
+    def get(self, response_id: str) -> Response | None:
+        """The handle of this id, if somebody holds it."""
+        return self._held.get(response_id)
+
+    def end(self, error: RealtimeError) -> None:
+        """The connection is over."""
+        for handle in list(self._held.values()):
+            handle._end(error)
+            handle._follow(None, error)
+
+    def _begin(self, resource: Any, record: ResponseRecord, now: float) -> Response:
+        asked = record.asked.at if record.asked is not None else None
+        handle = Response(
+            resource,
+            initiator=record.initiator,
+            audio_format=_output_format(self._config, resource),
+            acting=self._acting,
+            timings=Timings(asked=asked, created=now),
+        )
+        self._held[record.id or ""] = handle
+        self._watches.tell(self._watches.responses, handle)
+        return handle
+
+
+def _output_format(
+    config: Configuration, resource: events.ResponseResource
+) -> events.AudioFormat | None:
+    """What the response says itself, or else what the session was acknowledged to have."""
+    session = config.acknowledged
+    sides = [resource.audio, session.audio if isinstance(session, events.SessionConfig) else None]
+    for side in sides:
+        output = side.output if side else None
+        if output and output.format:
+            return output.format
+    return None

@@ -1,0 +1,42 @@
+"""What is ready to be written, oldest first, and how much it is."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from realtime_client.codec import encode
+from realtime_client.events import ClientEvent
+from realtime_client.frames import Frame
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """The frames of one connection that have not been taken yet."""
+
+    __slots__ = ("_frames", "size")
+
+    def __init__(self) -> None:
+        self._frames: deque[Frame] = deque()
+        self.size = 0
+        """In bytes."""
+
+    def put(self, event: ClientEvent, raw: bytes | None = None) -> None:
+        """Queue an event, as `raw` where that is not simply its encoding."""
+        frame = Frame(event, encode(event) if raw is None else raw)
+        self._frames.append(frame)
+        self.size += len(frame.raw)
+
+    def take(self) -> Iterator[Frame]:
+        """The frames, oldest first; each one taken is the caller's to write."""
+        while self._frames:
+            frame = self._frames.popleft()
+            self.size -= len(frame.raw)
+            yield frame
+
+    @property
+    def unsent(self) -> frozenset[str]:
+        """The requests among them, by `event_id`."""
+        names = (frame.event.event_id for frame in self._frames)
+        return frozenset(name for name in names if isinstance(name, str))

@@ -1,0 +1,63 @@
+"""What belongs to one connection of a client: its verbs, its uplink, its tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from realtime_client.connection import Connection
+from realtime_client.items import ConversationVerbs
+from realtime_client.machines import Limits
+from realtime_client.session import SessionVerbs
+from realtime_client.toolbox import Toolbox
+from realtime_client.tools import ToolFunction
+from realtime_client.uplink import Uplink
+from realtime_client.verbs import InputAudioBufferVerbs, ResponseVerbs
+
+__all__ = ["How", "Rooms"]
+
+
+class How(NamedTuple):
+    """How a client goes about it. All times are in seconds but `chunk_ms`."""
+
+    open_timeout: float
+    close_timeout: float
+    limits: Limits
+    chunk_ms: int
+    max_calls: int
+    max_rounds: int
+    tool_timeout: float
+
+
+class Rooms(NamedTuple):
+    """What belongs to one connection."""
+
+    uplink: Uplink
+    session: SessionVerbs
+    response: ResponseVerbs
+    conversation: ConversationVerbs
+    input_audio_buffer: InputAudioBufferVerbs
+    tools: Toolbox
+
+    @classmethod
+    def of(
+        cls, connection: Connection, how: How, functions: Iterable[ToolFunction[..., Any]]
+    ) -> Rooms:
+        """The rooms of a connection that is to be opened."""
+        uplink = Uplink(connection, chunk_ms=how.chunk_ms)
+        tools = Toolbox(
+            connection,
+            functions,
+            max_calls=how.max_calls,
+            max_rounds=how.max_rounds,
+            timeout=how.tool_timeout,
+        )
+        connection.audience.runner = tools
+        return cls(
+            uplink,
+            SessionVerbs(connection, tools),
+            ResponseVerbs(connection),
+            ConversationVerbs(connection),
+            InputAudioBufferVerbs(connection, uplink),
+            tools,
+        )
