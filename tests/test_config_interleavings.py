@@ -158,7 +158,7 @@ class Play:
         in_flight = [intent.event_id for intent in self.core.config.in_flight]
         if in_flight:
             event_id = self.rng.choice(in_flight)
-            self.core.give_up(event_id)
+            self.core.give_up(event_id, self.now)
             self.abandoned.add(event_id)
 
     def meddle(self) -> None:

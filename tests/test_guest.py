@@ -88,7 +88,7 @@ async def test_a_fault_of_ours_under_a_flood_still_lets_the_owner_leave(
             while True:
                 connection.send(wire.frame("pong", filler="x" * 10_000).decode())
 
-    def fault(self: Connection, happened: Any) -> None:
+    def fault(self: Connection, happened: Any, now: float) -> None:
         raise ZeroDivisionError("a fault of ours")
 
     # Far below the time for closing, which is what it would take without a close frame.
@@ -304,7 +304,7 @@ async def test_a_response_that_somebody_else_holds_ends_before_his_ears() -> Non
             event_id = connection.send(events.ResponseCreate())
             assert event_id is not None
             response = await anext(responses)
-            connection.protocol.give_up(event_id, heard=True)
+            connection.protocol.give_up(event_id, 0.0, heard=True)
             connection._after()
             assert (await response.done()).status == "cancelled"
         assert server.received[-1]["type"] == "response.cancel"
@@ -318,7 +318,8 @@ async def test_what_is_given_up_is_forgotten() -> None:
         connection = client._connection
         assert connection is not None
         assert connection.protocol._asked == {}
-        assert connection.protocol.router.is_idle
+        # One may have gone out: it holds its place until the server says what became of it.
+        assert len(list(connection.protocol.router.creates)) <= 1
         key = server.received[0]["response"]["metadata"][METADATA_KEY] if server.received else ""
         assert key.count("-") <= 1
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from realtime_client import events
+from realtime_client.creates import METADATA_KEY
 from realtime_client.errors import (
     AcknowledgementTimeout,
     ClientClosed,
@@ -21,7 +22,6 @@ from realtime_client.errors import (
 )
 from realtime_client.outcome import Outcome
 from realtime_client.protocol import Protocol
-from realtime_client.creates import METADATA_KEY
 from realtime_client.verdicts import Verdict
 from tests import wire
 
@@ -229,15 +229,18 @@ def test_a_raw_update_that_is_never_answered_does_not_block_the_others() -> None
     assert following["event_id"] == other
 
 
-def test_a_create_that_is_given_up_lets_what_waits_for_quiet_go() -> None:
+def test_a_create_that_is_given_up_and_never_comes_lets_what_waits_for_quiet_go() -> None:
     protocol = opened()
-    create = protocol.send(events.ResponseCreate())
+    create = protocol.send(events.ResponseCreate(), 1.0)
     assert create is not None
     sent(protocol)
-    protocol.update({("instructions",): "x"}, now=0.0, timeout=9.0, between_turns=True)
+    protocol.update({("instructions",): "x"}, now=0.0, timeout=90.0, between_turns=True)
     assert sent(protocol) == []
-    protocol.give_up(create)
-    assert len(sent(protocol)) == 1
+    protocol.give_up(create, 1.0)
+    assert sent(protocol) == []  # the server may still create it, and it is speaking then
+    protocol.on_deadline(61.0)
+    (update,) = sent(protocol)
+    assert update["type"] == "session.update"
 
 
 def test_the_next_update_goes_out_when_the_first_is_refused() -> None:
@@ -255,11 +258,12 @@ def test_a_create_that_is_given_up_is_cancelled_by_id_when_it_comes() -> None:
     event_id = protocol.send(events.ResponseCreate())
     assert event_id is not None
     (create,) = sent(protocol)
-    protocol.give_up(event_id)
+    protocol.give_up(event_id, 0.0)
     assert sent(protocol) == []
     late = protocol.receive(wire.created("resp_1", create["response"]["metadata"]), 60.0)
     assert (late.verdict, protocol.outcomes()) == (Verdict.DISCARDED, [])
-    assert sent(protocol) == [{"type": "response.cancel", "response_id": "resp_1"}]
+    (cancel,) = sent(protocol)
+    assert (cancel["type"], cancel["response_id"]) == ("response.cancel", "resp_1")
 
 
 def test_a_refused_create_is_told_at_once() -> None:

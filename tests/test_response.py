@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -13,22 +13,31 @@ from realtime_client import events
 from realtime_client.codec import decode
 from realtime_client.errors import ConnectionLost, ResponseFailed
 from realtime_client.response import Call, Message, Output, Response
+from realtime_client.response import deliver as delivery
 from tests import wire
 
+T = TypeVar("T")
 
-async def never(response: Response) -> None:
-    raise AssertionError("nobody cancels here")
+
+class Nobody:
+    """A connection that nothing is asked of here."""
+
+    async def cancel(self, response_id: str) -> None:
+        raise AssertionError("nobody cancels here")
+
+    async def request(self, command: events.ClientEvent, answer: type[T]) -> T:
+        raise AssertionError("nobody asks here")
 
 
 def begun() -> Response:
     resource = events.ResponseResource(id="resp_1", status="in_progress")
-    return Response(resource, initiator="client", audio_format=None, cancel=never)
+    return Response(resource, initiator="client", audio_format=None, acting=Nobody())
 
 
 def deliver(response: Response, type: str, **fields: Any) -> None:  # noqa: A002 - the wire's own name
     event = decode(wire.frame(type, response_id="resp_1", **fields))
     assert not isinstance(event, (events.UnknownEvent, events.InvalidEvent)), event
-    response._deliver(event)
+    delivery(response, event, 0.0)
 
 
 def add(response: Response, item: dict[str, Any], what: str = "added") -> None:
@@ -59,7 +68,7 @@ def settle(response: Response, item_id: str, words: str, part: int = 0) -> None:
 
 def end(response: Response, status: str = "completed", **fields: Any) -> None:
     event = decode(wire.done("resp_1", status, **fields))
-    response._deliver(event)
+    delivery(response, event, 0.0)
 
 
 async def outputs(response: Response) -> list[Output]:
