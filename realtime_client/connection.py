@@ -67,6 +67,9 @@ class Connection:
         self._over = Bell()
         self._finished = Bell()
         self._running = 0
+        """Tasks that have not ended, the reader and the writer among them."""
+        self._pumping = False
+        """Whether the reader and the writer both are at work."""
         self._writing = False
         self._deadline = math.inf
         self._ended: RealtimeError | None = None
@@ -93,7 +96,7 @@ class Connection:
             self._lose(known)
             raise
         self.protocol.connected(anyio.current_time())
-        self._running = 2
+        self._running, self._pumping = 2, True
         self._tasks.start_soon(self._read, name="realtime_client reader")
         self._tasks.start_soon(self._write, name="realtime_client writer")
         try:
@@ -119,7 +122,7 @@ class Connection:
 
     async def _write_rest(self) -> None:
         """Wait until everything that was queued is written, or can no longer be."""
-        while self._running == 2 and self._ended is None:
+        while self._pumping and self._ended is None:
             if not self._writing and not self.protocol.outbox_bytes:
                 return
             await self._drained.wait()
@@ -310,9 +313,11 @@ class Connection:
             await bell.wait()
         if anyio.current_time() >= deadline:
             self.protocol.on_deadline(anyio.current_time())
+            self._over.ring()
             self._after()
 
     def _stopped(self) -> None:
+        self._pumping = False
         self._running -= 1
         self._finished.ring()
         self._drained.ring()
@@ -328,7 +333,7 @@ class Connection:
     def _after(self) -> None:
         """After the core has done something: tell everybody, and write what is ready."""
         ended = self.audience.settle()
-        if self.protocol.router.abandoned:
+        if ended or self.protocol.router.abandoned:
             self._over.ring()
         self.audience.tell_notes()
         deadline = self.protocol.next_deadline()
