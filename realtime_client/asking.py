@@ -58,8 +58,7 @@ class Request(NamedTuple):
 def _request(command: ItemRequest, event_id: str) -> Request:
     match command:
         case ConversationItemCreate(item=item, previous_item_id=previous):
-            place = previous if isinstance(previous, str) else None
-            return Request(event_id, id_of(item), "added", 0, place)
+            return Request(event_id, id_of(item), "added", 0, previous or None)
         case ConversationItemDelete(item_id=item_id):
             return Request(event_id, item_id, "deleted", 0, None)
         case ConversationItemRetrieve(item_id=item_id):
@@ -83,7 +82,8 @@ class Requests:
         return item_id in self._by_item
 
     def add(self, command: ItemRequest, event_id: str) -> None:
-        """A request was queued."""
+        """A request was queued. An id that is used again names the newer one alone."""
+        self.remove(event_id)
         request = self._by_event[event_id] = _request(command, event_id)
         self._by_item.setdefault(request.item_id, []).append(request)
 

@@ -95,7 +95,8 @@ class Conversation:
         self._requests = Requests()
         self._growing: Recent[str, None] = Recent()
         self._early: Recent[tuple[str, int], str] = Recent()
-        self._left: Recent[str, Literal["deleted", "forgotten"]] = Recent()
+        # What left, and whether it was only forgotten, so that the server still has it.
+        self._left: Recent[str, bool] = Recent()
         self._kept_out: Recent[str, None] = Recent()
 
     @property
@@ -181,7 +182,7 @@ class Conversation:
         """An item left the conversation."""
         item_id = event.item_id
         self._take_out(item_id)
-        self._left.remember(item_id, "deleted")
+        self._left.remember(item_id, False)
         for key in [key for key in self._early if key[0] == item_id]:
             del self._early[key]
         return self._answer(event, "deleted", item_id)
@@ -218,6 +219,8 @@ class Conversation:
 
     def _add(self, item_id: str, item: Item, previous: str | None) -> None:
         entry = self._entries.get(item_id)
+        if entry is not None and entry.done and is_growing(item):
+            return  # repeated, and older than its `done`
         if is_growing(item):
             self._growing.remember(item_id, None)
         else:
@@ -229,10 +232,10 @@ class Conversation:
             self._order.insert(place, item_id)
             entry = self._entries[item_id] = _Entry(kept(item, {}))
             self.notes.append(Change("added", item_id, entry.item, None, after))
-            self._forget()
         elif differs(kept(item, entry.cuts, entry.item), entry.item):
             self._write("added", item_id, entry, item)
         self._catch_up(item_id, entry)
+        self._forget()
 
     def _place(self, previous: str | None) -> int:
         """Where in the order an item belongs that comes after this one."""
@@ -240,8 +243,7 @@ class Conversation:
             return len(self._order)
         if previous in self._entries:
             return self._order.index(previous) + 1
-        at_start = previous == "root" or self._left.get(previous) == "forgotten"
-        return 0 if at_start else len(self._order)
+        return 0 if previous == "root" or self._left.get(previous) else len(self._order)
 
     def _write(
         self,
@@ -288,7 +290,7 @@ class Conversation:
                 place += 1
                 continue
             del self._order[place], self._entries[item_id]
-            self._left.remember(item_id, "forgotten")
+            self._left.remember(item_id, True)
             self.forgotten += 1
 
     def _answer(

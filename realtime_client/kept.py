@@ -61,11 +61,10 @@ def kept(item: Item, cuts: Mapping[int, int], before: Item | None = None) -> Ite
         replace(part, audio=UNSET, transcript=UNSET if index in cuts else part.transcript)
         for index, part in enumerate(item.content)
     ]
-    for index, old in enumerate((known or ())[: len(parts)]):
-        part = parts[index]
-        if is_audio(part) and not isinstance(part.transcript, str) and index not in cuts:
-            transcript = old.transcript if isinstance(old.transcript, str) else part.transcript
-            parts[index] = replace(part, transcript=transcript)
+    for index, (part, old) in enumerate(zip(parts, known or (), strict=False)):
+        forgot = is_audio(part) and not isinstance(part.transcript, str) and index not in cuts
+        if forgot and isinstance(old.transcript, str):
+            parts[index] = replace(part, transcript=old.transcript)
     return replace(item, content=tuple(parts))
 
 

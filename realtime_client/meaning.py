@@ -72,8 +72,8 @@ def _same_part(have: ContentPart, want: ContentPart, as_text: bool, named: bool)
     if kinds == ("text", "text"):
         return (have.text or "") == (want.text or "")
     if kinds == ("image", "image"):
-        url = _agree(have.image_url, want.image_url) if named else have.image_url == want.image_url
-        return url and (have.detail or "auto") == (want.detail or "auto")
+        same_url = _agree(have.image_url, want.image_url)
+        return same_url and (have.detail or "auto") == (want.detail or "auto")
     return have == want
 
 
@@ -129,11 +129,7 @@ def _created_part(
             return replace(part, type="input_audio", format=UNSET)
         text = _transcript(part, known)
         if text is None or not as_text:
-            way = (
-                "it has no transcript either"
-                if text is None
-                else "audio_as_text=True makes it text"
-            )
+            way = "it has no transcript" if text is None else "audio_as_text=True makes it text"
             raise UsageError(f"{name} has audio that cannot be created again: {way}")
     elif kind != "text":
         return part

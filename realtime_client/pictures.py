@@ -7,6 +7,7 @@ refuse the item, after the upload. How a picture looks is nobody's business here
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,13 +16,17 @@ from pybase64 import b64encode
 from realtime_client.errors import InvalidImage
 from realtime_client.events import UNSET, ContentPart, MessageItem
 
-__all__ = ["MAX_IMAGE", "image_part", "user_image"]
+__all__ = ["MAX_IMAGE", "MAX_URL", "image_part", "user_image"]
 
 MAX_IMAGE: Final = 15 * 1024 * 1024
 """Bytes of one picture. No limit for pictures is documented; this is the one that is documented
 for the payload of an event, the 15 MiB of audio in an append."""
 
-_MAX_URL: Final = MAX_IMAGE * 4 // 3 + 1024  # as base64, with room for what precedes it
+MAX_URL: Final = MAX_IMAGE * 4 // 3 + 1024
+"""Characters of a URL: such a picture as base64, with room for what precedes it."""
+
+_MEDIA_TYPE: Final = re.compile(r"image/[a-z0-9][a-z0-9.+-]*")
+_URL: Final = re.compile(r"data:image/|https://", re.IGNORECASE)
 
 _MAGIC: Final[Mapping[bytes, str]] = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -105,7 +110,7 @@ def _checked_kind(raw: bytes, media_type: str | None) -> str:
             raise InvalidImage(f"a picture is a PNG or a JPEG; this is {other}")
         return found
     kind = media_type.lower()
-    if not kind.startswith("image/") or not kind.removeprefix("image/").strip():
+    if not _MEDIA_TYPE.fullmatch(kind):
         raise InvalidImage(f"media_type is image/png or another image/...; got {media_type!r}")
     if found != kind and (found is not None or kind in _MAGIC.values()):
         raise InvalidImage(f"these bytes are no {kind}" + (f" but {found}" if found else ""))
@@ -113,16 +118,15 @@ def _checked_kind(raw: bytes, media_type: str | None) -> str:
 
 
 def _checked_url(url: str, media_type: str | None) -> str:
-    start = url[:11].lower()
-    if not start.startswith(("data:image/", "https://")):
+    if not _URL.match(url):
         # Not quoted in full: what is no URL may be a whole file.
         raise InvalidImage(
             f"text must be a data:image/... or https: URL, read a file as bytes; got {url[:40]!r}"
         )
     if media_type is not None:
         raise InvalidImage("media_type is for bytes; a URL says it by itself")
-    if len(url) > _MAX_URL:
-        raise InvalidImage(f"a URL of {len(url):,} characters; at most {_MAX_URL:,} fit")
+    if len(url) > MAX_URL:
+        raise InvalidImage(f"a URL of {len(url):,} characters; at most {MAX_URL:,} fit")
     return url
 
 

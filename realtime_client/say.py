@@ -21,7 +21,7 @@ from realtime_client.connection import Connection
 from realtime_client.response import AllAudio, Output, Response
 from realtime_client.streams import Reader
 from realtime_client.verbs import ResponseVerbs
-from realtime_client.wording import SAY_EXACTLY, exact, instruction, match
+from realtime_client.wording import exact, instruction, match
 
 __all__ = ["Said", "SayOptions", "Spoken", "say"]
 
@@ -154,13 +154,13 @@ async def say(
     connection: Connection,
     text: str,
     *,
-    remember: bool = True,
-    wording: str = SAY_EXACTLY,
-    when_busy: Literal["wait", "interrupt", "fail"] = "wait",
-    timeout: float | None = None,  # noqa: ASYNC109 - the response is given up with it
+    remember: bool,
+    wording: str,
+    when_busy: Literal["wait", "interrupt", "fail"],
+    timeout: float | None,  # noqa: ASYNC109 - the response is given up with it
     **options: Unpack[SayOptions],
 ) -> Spoken:
-    """Ask the model to say `text` word for word; returns when it begins.
+    """Ask the model to say `text` word for word; returns when it begins. This is `client.say`.
 
     Not guaranteed: see the module for what is known, and `Spoken.done()` for what was said.
 

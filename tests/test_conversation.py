@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +21,11 @@ from tests import wire
 
 ITEM = "conversation.item"
 AUDIO = {"type": "input_audio", "transcript": None}
+HEARD = {
+    *(f"{ITEM}.{name}" for name in ("added", "created", "done", "deleted", "truncated")),
+    f"{ITEM}.input_audio_transcription.completed",
+    "response.output_item.done",
+}
 
 
 def hear(mirror: Conversation, frame: bytes) -> Outcome | None:
@@ -227,6 +233,18 @@ def test_adding_twice_keeps_the_place_and_is_told_where_it_says_something_new() 
     assert change == Change("added", "a", after, before)
 
 
+def test_a_repeated_beginning_does_not_undo_the_end() -> None:
+    mirror = Conversation(max_items=1)
+    added(mirror, "a", status="in_progress")
+    done(mirror, "a", content=[{"type": "output_text", "text": "hi"}])
+    mirror.notes.clear()
+    added(mirror, "a", status="in_progress")
+    assert message(mirror, "a").status == "completed"
+    assert told(mirror) == []
+    added(mirror, "b")
+    assert ids(mirror) == "b"
+
+
 def test_deleting_and_deleting_what_is_not_there() -> None:
     mirror = full("a", "b")
     for _ in range(2):
@@ -247,13 +265,18 @@ def test_items_of_every_kind_have_their_place() -> None:
     ]
     for item in kinds:
         hear(mirror, wire.frame(f"{ITEM}.added", item=item, previous_item_id="a"))
-    hear(mirror, wire.frame(f"{ITEM}.added", item={"type": "of another day"}))
-    hear(mirror, wire.frame(f"{ITEM}.added", item={"type": "message", "id": None, "role": "user"}))
+    for nameless in ({"type": "x"}, {"type": "x", "id": 7}, {"type": "message", "role": "user"}):
+        hear(mirror, wire.frame(f"{ITEM}.added", item=nameless))
+        hear(mirror, wire.frame(f"{ITEM}.done", item=nameless))
     assert ids(mirror) == "adcb"
     assert mirror.get("d") == events.UnknownVariant(raw=kinds[2])
     for item in kinds:
         hear(mirror, wire.frame(f"{ITEM}.done", item=item))
+        transcribed(mirror, item["id"], "nobody said that")
+    for word in ("old", "new"):
+        hear(mirror, wire.frame(f"{ITEM}.done", item={**kinds[2], "word": word}))
     assert ids(mirror) == "adcb"
+    assert mirror.get("d") == events.UnknownVariant(raw={**kinds[2], "word": "new"})
 
 
 # -- requests -------------------------------------------------------------------------------
@@ -311,11 +334,21 @@ def test_a_request_that_was_given_up_is_nobodys() -> None:
     mirror.ask(CUT, "event_1")
     mirror.ask(CUT, "event_2")
     assert mirror.give_up("event_1") is True
+    assert mirror.on_refused("event_1", ServerError("no")) is None
     assert mirror.give_up("event_1") is False
     outcome = truncated(mirror, "x", content_index=1)
     assert outcome is not None
     assert outcome.event_id == "event_2"
     assert truncated(mirror, "x", content_index=1) is None
+
+
+def test_an_id_that_is_used_again_names_the_newer_request() -> None:
+    mirror = Conversation()
+    mirror.ask(create("x"), "event_1")
+    mirror.ask(create("y"), "event_1")
+    assert added(mirror, "x") is None
+    assert added(mirror, "y") is not None
+    assert added(mirror, "y") is None
 
 
 def test_what_a_given_up_create_makes_still_stands_where_it_was_asked_for() -> None:
@@ -425,6 +458,11 @@ def test_a_null_does_not_take_back_what_is_known() -> None:
     transcribed(mirror, "a", "hello")
     transcribed(mirror, "a", "there", 1)
     done(mirror, "a", content=[AUDIO, {"type": "audio"}, AUDIO])
+    assert transcripts(mirror) == ["hello", "there", None]
+    mirror.notes.clear()
+    done(mirror, "a", content=[AUDIO, {"type": "audio"}, AUDIO])
+    added(mirror, "a", status="completed", content=[AUDIO, {"type": "audio"}, AUDIO])
+    assert told(mirror) == []
     assert transcripts(mirror) == ["hello", "there", None]
     done(mirror, "a", content=[{"type": "input_audio", "transcript": "hallo"}])
     assert transcripts(mirror) == ["hallo"]
@@ -719,6 +757,16 @@ def test_what_grows_for_ever_is_forgotten_at_last() -> None:
     assert mirror.forgotten == 10
 
 
+def test_what_grew_and_was_deleted_does_not_count() -> None:
+    mirror = Conversation(max_items=1)
+    added(mirror, "a", status="in_progress")
+    for number in range(RECENT):
+        added(mirror, str(number), status="in_progress")
+        deleted(mirror, str(number))
+    added(mirror, "b")
+    assert ids(mirror) == "ab"
+
+
 @pytest.mark.parametrize("command", [command for command, _ in REQUESTS])
 def test_what_a_request_names_is_not_forgotten_until_it_is_answered(command: Any) -> None:
     mirror = full("w", "x", max_items=2)
@@ -731,6 +779,14 @@ def test_what_a_request_names_is_not_forgotten_until_it_is_answered(command: Any
     mirror.give_up("event_2")
     added(mirror, "a")
     assert (ids(mirror), mirror.forgotten) == ("za", 3)
+
+
+def test_what_is_put_at_the_start_of_a_full_mirror_is_forgotten_whole() -> None:
+    mirror = full("a", "b", max_items=2)
+    transcribed(mirror, "x", "early")
+    added(mirror, "x", "root", content=[AUDIO])
+    assert (ids(mirror), mirror.forgotten) == ("ab", 1)
+    assert told(mirror) == [("added", "x"), ("transcribed", "x")]
 
 
 def test_what_was_just_created_at_the_start_is_there_for_its_caller() -> None:
@@ -766,6 +822,33 @@ def test_a_forgotten_items_truncations_go_too() -> None:
     truncated(mirror, "a", content_index=0, audio_end_ms=300)
     added(mirror, "b")
     assert mirror.truncations == {}
+
+
+# -- real servers ---------------------------------------------------------------------------
+
+RECORDINGS = sorted((Path(__file__).parents[1].parent / "shared" / "recordings").glob("*.jsonl"))
+
+
+@pytest.mark.skipif(not RECORDINGS, reason="no recordings here; the orders are tested literally")
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_what_real_servers_sent_is_mirrored_in_order_and_whole(path: Path) -> None:
+    mirror, order = Conversation(), list[str]()
+    for line in path.read_bytes().splitlines():
+        recorded = msgspec.json.decode(line)
+        frame = recorded["frame"]
+        if recorded["direction"] == "received" and frame["type"] in HEARD:
+            hear(mirror, msgspec.json.encode(frame))
+            if frame["type"] in (f"{ITEM}.added", f"{ITEM}.created"):
+                assert frame.get("previous_item_id") in (None, *order[-1:])
+                order.append(frame["item"]["id"])
+    assert [id_of(item) for item in mirror.items] == order
+    assert len(order) > 1
+    assert {change.item_id for change in mirror.notes if change.kind == "added"} == set(order)
+    for item in mirror.items:
+        assert getattr(item, "status", None) != "in_progress"
+        if isinstance(item, events.MessageItem):
+            for part in item.content or ():
+                assert isinstance(part.text or part.transcript, str), item
 
 
 # -- whatever comes -------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def test_every_public_name_is_exported_once() -> None:
 
 
 def test_importing_the_package_is_cheap() -> None:
-    heavy = ["numpy", "soxr", "httpx", "soundfile", "click", "trio", "realtime_client.simulator",
+    heavy = ["numpy", "soxr", "httpx", "jiwer", "soundfile", "click", "trio", "realtime_client.simulator",
              "realtime_client.audio", "realtime_client.cli"]  # fmt: skip
     script = f"import sys, realtime_client; print([m for m in {heavy} if m in sys.modules])"
     loaded = subprocess.run(

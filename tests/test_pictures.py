@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from realtime_client import events
 from realtime_client.codec import decode_client, encode
 from realtime_client.errors import InvalidImage, UsageError
-from realtime_client.pictures import MAX_IMAGE, image_part, user_image
+from realtime_client.pictures import MAX_IMAGE, MAX_URL, image_part, user_image
+from realtime_client.simulator import Answer, Question, Say
+from tests.scenarios import connected
 
 
 def png() -> bytes:
@@ -89,6 +91,9 @@ def test_a_kind_can_be_named(data: bytes, kind: str) -> None:
         (PNG, "png", "got 'png'"),
         (WEBP, "video/webm", "got 'video/webm'"),
         (WEBP, "image/", "got 'image/'"),
+        (WEBP, "image/ ", "got 'image/ '"),
+        (WEBP, "image/webp;base64,x", "got 'image/webp;base64,x'"),
+        (WEBP, "an image/webp", "got 'an image/webp'"),
         (WEBP, "", "got ''"),
     ],
 )
@@ -131,8 +136,14 @@ def test_a_picture_has_the_size_of_an_event_at_most() -> None:
         image_part(largest + b"\0")
     assert isinstance(part.image_url, str)
     assert image_part(part.image_url) == part
-    with pytest.raises(InvalidImage, match="characters"):
-        image_part(part.image_url + "A" * 2000)
+
+
+def test_a_url_has_the_size_of_such_a_picture_at_most() -> None:
+    head = "data:image/png;base64,"
+    longest = head + "A" * (MAX_URL - len(head))
+    assert image_part(longest).image_url == longest
+    with pytest.raises(InvalidImage, match="20,972,545 characters"):
+        image_part(longest + "A")
 
 
 @pytest.mark.parametrize(
@@ -158,6 +169,7 @@ def test_a_url_goes_out_as_it_is(url: str) -> None:
         "data:text/plain;base64,AAAA",
         "iVBORw0KGgo=",
         "see https://example.com/a.png",
+        "https:/example.com",
     ],
 )
 def test_text_that_is_no_url_of_a_picture_is_refused(text: str) -> None:
@@ -194,3 +206,18 @@ def test_a_picture_alone_is_a_message(text: str | None) -> None:
 def test_it_is_a_client_event_that_survives_the_wire() -> None:
     event = events.ConversationItemCreate(item=user_image(JPEG, "Look"))
     assert decode_client(encode(event)) == event
+
+
+async def test_a_picture_reaches_the_model() -> None:
+    seen: list[events.Item] = []
+
+    def brain(question: Question) -> Answer:
+        seen.extend(question.items)
+        return [Say("One red pixel.")]
+
+    async with connected(brain=brain) as (client, _):
+        await client.send_image(PNG, "What is this?", detail="low")
+        await (await client.response.create()).done()
+    (item,) = seen
+    assert isinstance(item, events.MessageItem)
+    assert item.content == user_image(PNG, "What is this?", detail="low").content
