@@ -21,6 +21,7 @@ from realtime_client.dialects import GA, Dialect
 from realtime_client.endpoints import Endpoint, OpenAI
 from realtime_client.frames import Frame, Happened
 from realtime_client.group import SessionGroup
+from realtime_client.items import Synced
 from realtime_client.machines import Limits
 from realtime_client.options import SessionShortcuts
 from realtime_client.pictures import image_part, user_image
@@ -39,7 +40,7 @@ from realtime_client.response import (
 from realtime_client.say import Said, SayOptions, Spoken
 from realtime_client.speech import AudioStream, Delta, TextStream
 from realtime_client.toolbox import Toolbox, ToolReport
-from realtime_client.tools import ToolError, ToolFunction, tool
+from realtime_client.tools import ToolFunction, tool
 from realtime_client.transport import Connect, Keepalive, Transport, TransportClosed
 from realtime_client.turns import UserSaid
 from realtime_client.usage import Totals
@@ -75,9 +76,9 @@ __all__ = [
     "SessionGroup",
     "SessionShortcuts",
     "Spoken",
+    "Synced",
     "TextStream",
     "Timings",
-    "ToolError",
     "ToolFunction",
     "ToolReport",
     "Toolbox",

@@ -20,6 +20,8 @@
     ├── ResponseWithdrawn             cancelled before it was asked for
     ├── ConversationBusy              a response of the conversation is active
     ├── ConfigDrift                   an update was acknowledged with other values
+    ├── SyncIncomplete                a part of `conversation.sync` was refused
+    ├── ToolError                     a tool tells the model why it came to nothing
     ├── SlowConsumer                  a stream nobody read grew past its bound
     ├── AcknowledgementTimeout        the server did not answer in time
     └── ConnectionFailed              the connection, not the call
@@ -63,6 +65,8 @@ __all__ = [
     "SessionRefused",
     "SessionUpdateRejected",
     "SlowConsumer",
+    "SyncIncomplete",
+    "ToolError",
     "UsageError",
     "WouldDeadlock",
 ]
@@ -214,6 +218,32 @@ class ConversationBusy(RealtimeError):
     def __init__(self, message: str, *, active: tuple[str, ...] = ()) -> None:
         self.active = active
         super().__init__(message)
+
+
+class ToolError(RealtimeError):
+    """Raise it in a tool to tell the model, in these words, why the call came to nothing."""
+
+
+class SyncIncomplete(RealtimeError):
+    """The server refused a part of a sync; the rest of it is done, and a second sync goes on.
+
+    `created` and `deleted` are the ids of what was done, `refused` the id and the error of
+    what was not. Where a delete is refused, no create is sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        created: tuple[str, ...],
+        deleted: tuple[str, ...],
+        refused: tuple[tuple[str, RealtimeError], ...],
+    ) -> None:
+        self.created = created
+        self.deleted = deleted
+        self.refused = refused
+        item_id, error = refused[0]
+        more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+        super().__init__(f"the server refused a part of the sync: item {item_id}: {error}{more}")
 
 
 class SlowConsumer(RealtimeError):

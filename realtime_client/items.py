@@ -16,10 +16,10 @@ from realtime_client import events
 from realtime_client.codec import client_event_from_dict
 from realtime_client.connection import Connection
 from realtime_client.conversation import Change
-from realtime_client.errors import ConnectionFailed, RealtimeError, UsageError
+from realtime_client.errors import ConnectionFailed, RealtimeError, SyncIncomplete, UsageError
 from realtime_client.options import plain
 from realtime_client.streams import Once
-from realtime_client.syncing import SyncIncomplete, plan
+from realtime_client.syncing import plan
 
 __all__ = ["ConversationVerbs", "ItemVerbs", "Synced"]
 

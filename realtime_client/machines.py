@@ -171,6 +171,7 @@ def _on_output_done(machines: Machines, event: events.ResponseOutputItemDone, no
     if item_id is not None:
         machines.playback.forget(item_id)
     route = machines.router.on_event(event, now)
+    machines.conversation.on_done(event)  # servers leave `conversation.item.done` out
     record = route.record
     if record is not None and isinstance(event.item, events.FunctionCallItem):
         machines.calls.on_call(record.id or "", event.item, **called(record))
@@ -308,5 +309,8 @@ def with_item_id(command: Any, item_id: str) -> Any:
     """A `conversation.item.create` whose item has an id to be found again by."""
     if isinstance(command, dict):
         return {**command, "item": {**command["item"], "id": item_id}}
+    if isinstance(command.item, events.UnknownVariant):
+        item = events.UnknownVariant(raw={**command.item.raw, "id": item_id})
+        return msgspec.structs.replace(command, item=item)
     item = msgspec.structs.replace(command.item, id=item_id)
     return msgspec.structs.replace(command, item=item)

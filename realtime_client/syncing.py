@@ -20,7 +20,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from realtime_client.errors import RealtimeError, UsageError
+from realtime_client.errors import UsageError
 from realtime_client.events import (
     ConversationItemCreate,
     FunctionCallItem,
@@ -31,7 +31,7 @@ from realtime_client.events import (
 from realtime_client.kept import id_of, is_growing
 from realtime_client.meaning import as_created, has_audio, same, words
 
-__all__ = ["Plan", "SyncIncomplete", "plan"]
+__all__ = ["Plan", "plan"]
 
 
 @dataclass(frozen=True)
@@ -40,28 +40,6 @@ class Plan:
 
     deletes: tuple[str, ...]
     creates: tuple[ConversationItemCreate, ...]
-
-
-class SyncIncomplete(RealtimeError):
-    """The server refused a part of a sync; the rest of it is done, and a second sync goes on.
-
-    `created` and `deleted` are the ids of what was done, `refused` the id and the error of
-    what was not. Where a delete is refused, no create is sent.
-    """
-
-    def __init__(
-        self,
-        *,
-        created: tuple[str, ...],
-        deleted: tuple[str, ...],
-        refused: tuple[tuple[str, RealtimeError], ...],
-    ) -> None:
-        self.created = created
-        self.deleted = deleted
-        self.refused = refused
-        item_id, error = refused[0]
-        more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
-        super().__init__(f"the server refused a part of the sync: item {item_id}: {error}{more}")
 
 
 def plan(

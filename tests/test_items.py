@@ -12,12 +12,17 @@ from realtime_client import Client, events
 from realtime_client.audio import WireFormat
 from realtime_client.codec import encode
 from realtime_client.conversation import Change
-from realtime_client.errors import ConnectionFailed, RealtimeError, ServerError, UsageError
+from realtime_client.errors import (
+    ConnectionFailed,
+    RealtimeError,
+    ServerError,
+    SyncIncomplete,
+    UsageError,
+)
 from realtime_client.items import Synced
 from realtime_client.kept import id_of
 from realtime_client.simulator import SimulatedSession, listen, sing
 from realtime_client.streams import Once
-from realtime_client.syncing import SyncIncomplete
 from tests.scenarios import connected, says
 from tests.simulated import base64
 from tests.wire import read

@@ -397,3 +397,27 @@ def test_the_outbox_knows_its_size() -> None:
     assert protocol.outbox_bytes > 6400
     sent(protocol)
     assert protocol.outbox_bytes == 0
+
+
+def test_an_item_of_a_kind_that_we_do_not_know_can_be_created() -> None:
+    protocol = opened()
+    item = events.UnknownVariant(raw={"type": "hologram", "beam": 3})
+    assert protocol.send(events.ConversationItemCreate(item=item)) is not None
+    (create,) = sent(protocol)
+    assert create["item"]["beam"] == 3
+    assert create["item"]["id"]
+
+
+def test_a_finished_output_completes_its_item_where_the_conversation_is_not_told() -> None:
+    protocol = opened()
+    protocol.receive(wire.created("resp_1"), 1.0)
+    growing = wire.message("m", status="in_progress")
+    for kind in ("response.output_item.added", "conversation.item.added"):
+        protocol.receive(wire.frame(kind, response_id="resp_1", item=growing), 1.0)
+    content = [{"type": "output_text", "text": "Hello."}]
+    whole = wire.message("m", status="completed", content=content)
+    done = wire.frame("response.output_item.done", response_id="resp_1", item=whole)
+    protocol.receive(done, 1.0)
+    (item,) = protocol.conversation.items
+    assert isinstance(item, events.MessageItem)
+    assert item.status == "completed"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from realtime_client.errors import RealtimeError, UsageError
+from realtime_client.errors import RealtimeError, SyncIncomplete, UsageError
 from realtime_client.events import (
     UNSET,
     ContentPart,
@@ -28,7 +28,7 @@ from realtime_client.events import (
     user_message,
 )
 from realtime_client.kept import id_of
-from realtime_client.syncing import Plan, SyncIncomplete, plan
+from realtime_client.syncing import Plan, plan
 
 
 def sync(have: Sequence[Item], want: Sequence[Item], *, as_text: bool = False) -> Plan:

@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar, overload
 
 import msgspec
 
-from realtime_client.errors import InvalidTool, RealtimeError
+from realtime_client.errors import InvalidTool, ToolError
 from realtime_client.events import UNSET, FunctionTool
 from realtime_client.tools.schema import schema_of
 from realtime_client.tools.signature import arguments_of, documented
@@ -28,10 +28,6 @@ MAX_ERROR: Final = 4_000
 """Characters of an error that go to the model."""
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-
-
-class ToolError(RealtimeError):
-    """Raise it in a tool to tell the model, in these words, why the call came to nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
