@@ -32,6 +32,9 @@ class Runner(Protocol):
     def end(self, error: RealtimeError) -> None:
         """The connection is over."""
 
+    def refuse_deadlock(self) -> None:
+        """Refuse to wait for what waits for the function that is running."""
+
 
 class Audience:
     """The listeners of one connection, whose core is `core`."""

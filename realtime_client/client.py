@@ -35,6 +35,7 @@ from realtime_client.say import SayOptions, Spoken, say
 from realtime_client.session import SessionVerbs
 from realtime_client.streams import Once
 from realtime_client.toolbox import Toolbox
+from realtime_client.tools import ToolFunction
 from realtime_client.transport import Connect, Keepalive, connect_websocket
 from realtime_client.usage import Totals
 from realtime_client.user_turn import UserTurn
@@ -51,6 +52,10 @@ __all__ = ["Client"]
 
 class Group(Protocol):
     """What a client needs of the group that it belongs to; see `SessionGroup`."""
+
+    @property
+    def functions(self) -> tuple[ToolFunction[..., Any], ...]:
+        """The tools that every client of the group runs."""
 
     def enter(self, client: Client, own: Leaves) -> Leaves:
         """Count the client as live; returns the group's fields under its own."""
@@ -150,7 +155,10 @@ class Client:
             dialect=self._endpoint.dialect,
         )
         self._connection = connection = Connection(core, close_timeout=how.close_timeout)
-        self._rooms = Rooms.of(connection, how, self._functions)
+        self._rooms = Rooms.of(connection, how)
+        if self._group is not None:
+            self._rooms.tools.add(*self._group.functions)
+        self._rooms.tools.add(*self._functions)
         try:
             await connection.open(
                 self._connect,
@@ -289,7 +297,7 @@ class Client:
             RealtimeError: As `response.create`.
         """
         return await say(
-            self._live(),
+            self.response,
             text,
             remember=remember,
             wording=wording,

@@ -232,6 +232,11 @@ class Connection:
             self._running -= 1
             self._finished.ring()
 
+    def refuse_deadlock(self) -> None:
+        """Refuse to wait for what waits for the tool within which this is asked."""
+        if self.audience.runner is not None:
+            self.audience.runner.refuse_deadlock()
+
     def follow_up(self, previous_id: str, response: Response | None) -> None:
         """What comes after a response is known."""
         self.audience.follow_up(previous_id, response)

@@ -11,7 +11,7 @@ as live from that moment on, before it is connected, so that no update can fall 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -23,7 +23,8 @@ from realtime_client.config import asked_by
 from realtime_client.errors import ConnectionFailed, RealtimeError, SessionUpdateRejected
 from realtime_client.events import UNSET
 from realtime_client.leaves import Leaves, Path, tree, whole
-from realtime_client.options import AnySession, SessionShortcuts, session_from
+from realtime_client.options import AnySession, SessionShortcuts, session_from, tool_functions
+from realtime_client.tools import ToolFunction
 
 __all__ = ["SessionGroup"]
 
@@ -44,6 +45,7 @@ class SessionGroup:
         **shortcuts: Unpack[SessionShortcuts],
     ) -> None:
         config = session_from(session, shortcuts)
+        self._functions = _by_name(tool_functions(session, shortcuts))
         self._leaves: dict[Path, Any] = asked_by(config) if config is not None else {}
         self._clients: dict[Client, None] = {}
 
@@ -56,6 +58,11 @@ class SessionGroup:
     def config(self) -> dict[str, Any]:
         """What the group asks for, in the session's own shape."""
         return tree(self._leaves)
+
+    @property
+    def functions(self) -> tuple[ToolFunction[..., Any], ...]:
+        """The tools that every client of the group runs."""
+        return tuple(self._functions.values())
 
     async def update(
         self,
@@ -78,6 +85,7 @@ class SessionGroup:
         kind = self._leaves.get(("type",), "realtime")
         config = session_from(session, shortcuts, kind=kind)
         asked = asked_by(config) if config is not None else {}
+        self._functions.update(_by_name(tool_functions(session, shortcuts)))
         before, wanted = dict(self._leaves), whole(asked, self._leaves)
         self._leaves.update(wanted)
         outcomes: dict[Client, Acknowledgement | RealtimeError] = {}
@@ -131,3 +139,7 @@ class SessionGroup:
         traceback: TracebackType | None,
     ) -> None:
         self._clients.clear()
+
+
+def _by_name(functions: Iterable[ToolFunction[..., Any]]) -> dict[str, ToolFunction[..., Any]]:
+    return {one.name: one for one in functions}

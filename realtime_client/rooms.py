@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from realtime_client.connection import Connection
 from realtime_client.items import ConversationVerbs
 from realtime_client.machines import Limits
 from realtime_client.session import SessionVerbs
 from realtime_client.toolbox import Toolbox
-from realtime_client.tools import ToolFunction
 from realtime_client.uplink import Uplink
 from realtime_client.verbs import InputAudioBufferVerbs, ResponseVerbs
 
@@ -40,14 +38,11 @@ class Rooms(NamedTuple):
     tools: Toolbox
 
     @classmethod
-    def of(
-        cls, connection: Connection, how: How, functions: Iterable[ToolFunction[..., Any]]
-    ) -> Rooms:
+    def of(cls, connection: Connection, how: How) -> Rooms:
         """The rooms of a connection that is to be opened."""
         uplink = Uplink(connection, chunk_ms=how.chunk_ms)
         tools = Toolbox(
             connection,
-            functions,
             max_calls=how.max_calls,
             max_rounds=how.max_rounds,
             timeout=how.tool_timeout,
@@ -56,7 +51,7 @@ class Rooms(NamedTuple):
         return cls(
             uplink,
             SessionVerbs(connection, tools),
-            ResponseVerbs(connection),
+            ResponseVerbs(connection, tools),
             ConversationVerbs(connection),
             InputAudioBufferVerbs(connection, uplink),
             tools,

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, Unpack
 
 from realtime_client import events
-from realtime_client.connection import Connection
 from realtime_client.response import AllAudio, Output, Response
 from realtime_client.streams import Reader
 from realtime_client.verbs import ResponseVerbs
@@ -151,7 +150,7 @@ class Spoken:
 
 
 async def say(
-    connection: Connection,
+    responses: ResponseVerbs,
     text: str,
     *,
     remember: bool,
@@ -178,7 +177,7 @@ async def say(
         RealtimeError: As `response.create`.
     """
     instructions = instruction(text, wording)
-    response = await ResponseVerbs(connection).create(
+    response = await responses.create(
         conversation="auto" if remember else "none",
         input=[],
         instructions=instructions,

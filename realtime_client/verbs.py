@@ -16,9 +16,10 @@ from realtime_client import events
 from realtime_client.codec import client_event_from_dict
 from realtime_client.connection import Connection
 from realtime_client.errors import UsageError
-from realtime_client.options import plain
+from realtime_client.options import plain, tool_functions
 from realtime_client.response import Response
-from realtime_client.toolbox import refuse_deadlock
+from realtime_client.toolbox import Toolbox, refuse_deadlock
+from realtime_client.tools import ToolFunction
 
 if TYPE_CHECKING:
     from realtime_client.uplink import Uplink
@@ -40,7 +41,7 @@ class ResponseOptions(TypedDict, total=False):
     conversation: Literal["auto", "none"] | str
     input: Sequence[events.Item | _Dict]
     metadata: Mapping[str, str]
-    tools: Sequence[events.FunctionTool | events.McpTool | _Dict]
+    tools: Sequence[events.FunctionTool | events.McpTool | ToolFunction[..., Any] | _Dict]
     tool_choice: str | events.ToolChoiceFunction | events.ToolChoiceMcp | _Dict
     max_output_tokens: int | Literal["inf"]
     parallel_tool_calls: bool
@@ -52,8 +53,9 @@ class ResponseOptions(TypedDict, total=False):
 class ResponseVerbs:
     """`response.*`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, tools: Toolbox) -> None:
         self._connection = connection
+        self._tools = tools
 
     async def create(
         self,
@@ -71,6 +73,7 @@ class ResponseVerbs:
         `conversation="none"` it runs out of band, beside the conversation and not part of it,
         at once and in any number; `input=[]` clears the context that it sees.
 
+        A function with `@tool` among its `tools` is run here when the model calls it.
         `instructions` replaces the session's for this response, as the wire does;
         `extra_instructions` is appended to those in force. `metadata`: 15 pairs of your own,
         keys of 64 and values of 512 characters.
@@ -95,6 +98,7 @@ class ResponseVerbs:
         assert isinstance(command, events.ResponseCreate)
         _check_waiting(when_busy, timeout)
         refuse_deadlock(self._connection, out_of_band=options.get("conversation") == "none")
+        self._tools.add(*tool_functions(None, options))
         return await self._connection.request_response(
             command, when_busy=when_busy, timeout=timeout, extra=extra_instructions
         )

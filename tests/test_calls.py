@@ -12,8 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_client.calls import (
-    MAX_OPEN,
-    REMEMBERED,
     TABLE,
     Calls,
     Dispatch,
@@ -24,8 +22,9 @@ from realtime_client.calls import (
     State,
     Why,
     Withdraw,
-    _Turn,
 )
+from realtime_client.calls.life import Turn
+from realtime_client.calls.machine import MAX_OPEN, REMEMBERED
 from realtime_client.events import UNSET, FunctionCallItem, MessageItem
 
 R = "resp_1"
@@ -71,7 +70,12 @@ class Session:
         self.calls.on_output_added(call_id)
         return self.calls.drain()
 
-    def asked(self, event_id: str | None = None) -> list[News]:
+    def begun(self) -> list[News]:
+        """The server starts a response."""
+        self.calls.on_asked()
+        return self.calls.drain()
+
+    def asked(self, event_id: str = "event_0") -> list[News]:
         self.calls.on_asked(event_id)
         return self.calls.drain()
 
@@ -86,7 +90,7 @@ def session() -> Session:
 
 @pytest.mark.parametrize(("state", "happened"), list(itertools.product(State, Input)))
 def test_every_pair_of_the_table(state: State, happened: Input) -> None:
-    turn = _Turn()
+    turn = Turn()
     turn.calls["call_1"] = state
     after = TABLE.get((state, happened))
     assert turn.step("call_1", happened) is (after is not None)
@@ -280,6 +284,14 @@ def test_an_output_that_is_refused_is_not_followed_up(session: Session) -> None:
     assert session.done() == [NoFollowUp(R, Why.NOTHING_RUN)]
 
 
+def test_after_a_refusal_an_answer_by_hand_is_no_echo(session: Session) -> None:
+    session.call()
+    assert session.calls.claim(R, "call_1")
+    session.calls.on_output_refused(R, "call_1")
+    session.by_hand()
+    assert session.done() == [FollowUp(R)]
+
+
 def test_after_a_refusal_an_answer_by_hand_is_seen(session: Session) -> None:
     session.call("call_1")
     session.call("call_2")
@@ -345,6 +357,44 @@ def test_a_follow_up_that_has_begun_is_not_withdrawn(session: Session) -> None:
     assert session.asked() == []
     session.calls.follow(R, "event_1")  # late: it is nobody's any more
     assert session.asked() == []
+
+
+def test_a_response_of_the_server_has_seen_only_what_the_server_had_taken(
+    session: Session,
+) -> None:
+    session.call()
+    assert session.calls.claim(R, "call_1")
+    session.begun()  # it crosses our output
+    session.calls.on_output_added("call_1")
+    assert session.done() == [FollowUp(R)]
+
+
+def test_a_response_of_the_server_after_the_outputs_has_seen_them(session: Session) -> None:
+    session.call()
+    session.output()
+    session.begun()
+    assert session.done() == [NoFollowUp(R, Why.ASKED_ALREADY)]
+
+
+def test_our_own_create_has_seen_what_was_sent_before_it(session: Session) -> None:
+    session.call()
+    assert session.calls.claim(R, "call_1")
+    session.asked()
+    session.begun()  # which takes nothing back
+    assert session.done() == [NoFollowUp(R, Why.ASKED_ALREADY)]
+
+
+def test_a_follow_up_waits_on_while_the_server_has_not_taken_its_outputs(
+    session: Session,
+) -> None:
+    for response_id, call_id in (("resp_1", "call_1"), ("resp_2", "call_2")):
+        session.call(call_id, response_id)
+        assert session.calls.claim(response_id, call_id)
+        session.done(response_id=response_id)
+    assert session.begun() == []
+    session.by_hand("call_2")  # our own, echoed
+    assert session.begun() == [Withdraw("resp_2")]
+    assert session.asked() == [Withdraw("resp_1")]
 
 
 def rounds(session: Session, count: int, *, start: int = 0) -> list[News]:

@@ -25,6 +25,9 @@ class Nobody:
     async def cancel(self, response_id: str) -> None:
         raise AssertionError("nobody cancels here")
 
+    def refuse_deadlock(self) -> None:
+        pass
+
     async def request(self, command: events.ClientEvent, answer: type[T]) -> T:
         raise AssertionError("nobody asks here")
 

@@ -122,7 +122,7 @@ async def nothing() -> None: ...
 
 
 def test_a_function_becomes_its_definition() -> None:
-    assert get_weather.definition == FunctionTool(
+    assert tool(get_weather.function).definition == FunctionTool(
         name="get_weather",
         description="What the weather is like.\n\nIt is asked of the window.",
         parameters={
@@ -327,6 +327,15 @@ def test_defaults_are_pythons_own_business() -> None:
     assert seen == [[1], Unit.CELSIUS, marker, None]
 
 
+def test_keyword_arguments_in_any_order() -> None:
+    @tool
+    def any_order(*, a: int = 1, b: str) -> str:
+        return b * a
+
+    assert schema(any_order)["required"] == ["b"]
+    assert any_order(**any_order.parse('{"b": "x"}')) == "x"
+
+
 @pytest.mark.parametrize(
     ("text", "about", "meaning"),
     [
@@ -339,6 +348,8 @@ def test_defaults_are_pythons_own_business() -> None:
         ("It.\n\nArgs:\n    x: One.\nMore: of it.\n    x: Two.", "It.", "One."),
         ("It.\n\nArgs:\n    y: Two.\n        x: deeper.\n", "It.", None),
         ("It.\n\nArgs:\n    x:\n        One.\n\n        And.", "It.", "One. And."),
+        ("It.\n\nArgs:\n    yyyyyyyyyyyy: Two two.\n        x: z", "It.", None),
+        ("It.\n\nArgs:  \n    x: One.", "It.", "One."),
         ("It.\n\nExample: x", "It.\n\nExample: x", None),
         ("It.\n\nArgs:\n    nonsense\n    x: One.", "It.", "One."),
     ],
@@ -396,13 +407,17 @@ async def async_generator() -> AsyncIterator[int]:
 @pytest.mark.parametrize(
     ("function", "says"),
     [
-        (untyped, "write x: str"),
-        (positional, "remove the `/`"),
+        (untyped, "untyped, parameter 'x': it has no type; write x: str, or what it is$"),
+        (positional, "positional, parameter 'x': arguments come by name; remove the `/`"),
         (starred, r"list\[...\]"),
         (double_starred, r"dict\[str, ...\]"),
         (method, r"'self': it has no type.*tool\(thing.method\)"),
-        (unresolvable, "at the top of the module"),
-        (foreign, "plain types"),
+        (
+            unresolvable,
+            r"unresolvable, parameter 'x': its type 'OnlyForCheckers' cannot be read \(name .* "
+            "not defined.*at the top of the module.*and not under TYPE_CHECKING$",
+        ),
+        (foreign, r"foreign, parameter 'x': .*\(.*object.* is not supported\); use plain types"),
         (ambiguous, "plain types"),
         (generator, "return one value"),
         (async_generator, "return one value"),
@@ -463,7 +478,7 @@ def test_no_text_stands_for_no_arguments(arguments: str) -> None:
 )
 def test_wrong_arguments_are_named(arguments: str, says: str) -> None:
     with pytest.raises(ToolError) as caught:
-        get_weather.parse(arguments)
+        tool(get_weather.function).parse(arguments)
     assert str(caught.value) == says
 
 

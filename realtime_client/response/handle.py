@@ -150,8 +150,10 @@ class Response:
         cancelled, or the bound on rounds is reached.
 
         Raises:
+            WouldDeadlock: A tool waits for what comes after its own output.
             ConnectionLost: The connection broke before that was known.
         """
+        self._acting.refuse_deadlock()
         await self.done()
         await self._follow_up.wait_ended()
         return self._follow_up.items[0] if self._follow_up.items else None

@@ -34,6 +34,9 @@ class Acting(Protocol):
     def cancel(self, response_id: str) -> Awaitable[None]:
         """Cancel a response by its id, and wait for its end."""
 
+    def refuse_deadlock(self) -> None:
+        """Refuse to wait for what waits for the tool within which this is asked."""
+
 
 class Output:
     """One output of a response. `item` is the server's newest word about it."""

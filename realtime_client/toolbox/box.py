@@ -15,13 +15,16 @@ from realtime_client.errors import RealtimeError, ServerError, UsageError
 from realtime_client.response import Response
 from realtime_client.streams import Once
 from realtime_client.toolbox.report import Reports, ToolReport, What
-from realtime_client.toolbox.running import Ended, Running, perform, run_as
+from realtime_client.toolbox.running import Ended, Running, perform, refuse_deadlock, run_as
 from realtime_client.tools import ToolFunction, error_text
 
 __all__ = ["Host", "Toolbox"]
 
 T = TypeVar("T")
 Function = ToolFunction[..., Any]
+
+MAX_WAITING: Final = 1_000
+"""Calls that may wait for their turn to be run."""
 
 ECHO_WITHIN: Final = 10.0
 """Seconds for which the server may refuse an output. Some servers never acknowledge one."""
@@ -133,6 +136,14 @@ class Toolbox:
                         self._report("too_many_rounds", None)
                     self._host.follow_up(response_id, None)
 
+    def refuse_deadlock(self) -> None:
+        """Refuse to wait for a response that waits for the call within which this is asked.
+
+        Raises:
+            WouldDeadlock: The output of the call is not on its way yet.
+        """
+        refuse_deadlock(self._host, out_of_band=False)
+
     def end(self, error: RealtimeError) -> None:
         """The connection is over; what still runs is reported when it ends."""
         self._ended = error
@@ -147,6 +158,9 @@ class Toolbox:
         if call.tools_off:
             words = "no tools may be called in this response"
             self._start(call.name, self._answer, call, Ended("no_tools", error_text(words)))
+        elif function is not None and len(self._waiting) >= MAX_WAITING:
+            words = "too many calls wait for their turn; try again later"
+            self._start(call.name, self._answer, call, Ended("too_many_calls", error_text(words)))
         elif function is not None:
             self._waiting.append((call, function))
             self._run_next()
@@ -194,12 +208,12 @@ class Toolbox:
         running = Running(self._host)
         run_as(running)
         limit = self._timeout if function.timeout is None else function.timeout
+        ended: Ended | None = None
         try:
             ended = await perform(function, call.arguments, limit=limit, threads=self._threads)
-        except anyio.get_cancelled_exc_class():
-            self._report("dropped", call, self._ended)
-            raise
         finally:
+            if ended is None:  # the connection closes
+                self._report("dropped", call, self._ended)
             self._free += 1
             self._run_next()
         running.answered = True

@@ -22,6 +22,7 @@ What = Literal[
     "cancelled",
     "unknown",
     "no_tools",
+    "too_many_calls",
     "by_hand",
     "refused",
     "dropped",
@@ -35,9 +36,10 @@ class ToolReport(NamedTuple):
 
     One for each call. The model has an output where `what` is `answered`, `wrong_arguments`,
     `failed` (the function raised a `ToolError`), `raised` (anything else), `timeout`,
-    `cancelled` (the function was, by itself), `unknown` or `no_tools` (its response had none).
-    It has none of ours where it is `by_hand` (the user answers it), `refused` (the server did
-    not take it) or `dropped` (the connection was over, or the user had answered meanwhile).
+    `cancelled` (the function was, by itself), `unknown`, `no_tools` (its response had none) or
+    `too_many_calls` (as many as may wait for their turn did). It has none of ours where it is
+    `by_hand` (the user answers it), `refused` (the server did not take it) or `dropped` (the
+    connection was over, or the user had answered meanwhile).
 
     Without a call: `too_many_rounds` and `follow_up_failed`, where the model was not asked to
     go on. `error` is what was raised, whole; the model has seen the words of a `ToolError` only.

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
 from contextvars import ContextVar
-from functools import partial
 from inspect import isawaitable
 from typing import Any, NamedTuple
 
@@ -106,8 +104,11 @@ async def _perform(
         if function.is_async:
             value = await function(**given)
         else:
-            work: Callable[[], Any] = partial(function, **given)
-            value = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=threads)
+
+            def work() -> tuple[Any]:
+                return (function(**given),)  # trio would refuse a bare coroutine
+
+            (value,) = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=threads)
             if isawaitable(value):  # a plain function around an async one
                 value = await value
         return Ended("answered", output_text(value))

@@ -41,7 +41,6 @@ def _refuse_foreign(field: tuple[str, Any] | tuple[str, Any, Any], named: str) -
     alone = msgspec.defstruct(named, [field])
     try:
         msgspec.json.schema(alone)
-        msgspec.json.Decoder(alone)
     except (TypeError, NameError) as error:
         problem = " ".join(str(error).split())
         raise InvalidTool(

@@ -1,47 +1,24 @@
-"""The life of a function call, and when the model is asked to go on.
-
-"`response.function_call_arguments.done` and `response.output_item.done` both deliver the
-finished call: dispatch once." Here it is the finished item that counts, and only one whose
-status is `completed`: "a cancelled response can deliver a call item with status `incomplete`
-and cut-off JSON: never dispatch that." A server that gives its items no status has to say
-first, by its `response.done`, that nothing was cut off. What `response.done` lists and no
-event has delivered is dispatched then.
-
-Calls are dispatched as they come, and each output goes into the conversation as soon as there
-is one. The model is asked to go on once for a response, not once for a call: when the response
-is done and every call of it has its output, whoever gave it. It is not asked where nothing was
-answered here (calls by hand are followed up by hand), where the response was `cancelled` or
-`failed` (somebody has interrupted, and has the next word), where another response that can see
-all the outputs has been asked for, and not for ever: `max_rounds` times in a row.
-
-A call of a response outside the conversation is nobody's here: its output would be refused.
-A call of a response that was asked for without tools is answered with an error and never run.
-
-The table is the whole life of a call; what it does not name changes nothing::
-
-    OURS ----left to the user--> BY_HAND
-    OURS, OFF, BY_HAND --output--> ANSWERED --refused--> VOID
-"""
+"""The function calls of one connection: what to run, what is answered, and when to go on."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from realtime_client.calls.life import (
+    Dispatch,
+    FollowUp,
+    Input,
+    News,
+    NoFollowUp,
+    State,
+    Turn,
+    Why,
+    Withdraw,
+)
 from realtime_client.events import UNSET, FunctionCallItem
 
-__all__ = [
-    "Calls",
-    "Dispatch",
-    "FollowUp",
-    "Input",
-    "News",
-    "NoFollowUp",
-    "State",
-    "Why",
-    "Withdraw",
-]
+__all__ = ["MAX_OPEN", "REMEMBERED", "Calls"]
 
 MAX_OPEN: Final = 1_000
 """Responses that may wait for outputs or for their end; the oldest are forgotten past it."""
@@ -50,107 +27,11 @@ REMEMBERED: Final = 1_000
 """Responses that are over, and outputs of ours not echoed yet, that are still recognised."""
 
 
-class State(enum.Enum):
-    """Where a call is in its life."""
+class _Due(NamedTuple):
+    """A follow-up that has not begun: its calls, and the request for it once there is one."""
 
-    OURS = "it is answered here"
-    OFF = "it is answered here with an error, because its response was to have no tools"
-    BY_HAND = "the user answers it"
-    ANSWERED = "its output is in the conversation, or on its way there"
-    VOID = "the server did not take its output"
-
-
-class Input(enum.Enum):
-    """What can happen to a call."""
-
-    LEFT = "left to the user"
-    OUTPUT = "output"
-    REFUSED = "refused"
-
-
-TABLE: Final[Mapping[tuple[State, Input], State]] = {
-    (State.OURS, Input.LEFT): State.BY_HAND,
-    (State.OURS, Input.OUTPUT): State.ANSWERED,
-    (State.OFF, Input.OUTPUT): State.ANSWERED,
-    (State.BY_HAND, Input.OUTPUT): State.ANSWERED,
-    (State.ANSWERED, Input.REFUSED): State.VOID,
-    (State.VOID, Input.OUTPUT): State.ANSWERED,
-}
-"""A pair that is not here changes nothing."""
-
-_OPEN: Final = frozenset({State.OURS, State.OFF, State.BY_HAND})
-
-
-class Why(enum.Enum):
-    """Why the model is not asked to go on."""
-
-    NOTHING_RUN = "no call of the response was run here"
-    INTERRUPTED = "the response was cancelled or failed"
-    ASKED_ALREADY = "another response has been asked for that sees the outputs"
-    TOO_MANY_ROUNDS = "max_rounds follow-ups in a row"
-    FORGOTTEN = "too many responses wait for their outputs"
-
-
-class Dispatch(NamedTuple):
-    """A finished call, told once. `arguments` is JSON text, as the model wrote it.
-
-    With `tools_off` it is to be answered with an error and never run. `offered` are the
-    names of the tools that its response alone was given.
-    """
-
-    response_id: str
-    call_id: str
-    name: str
-    arguments: str
-    tools_off: bool
-    offered: frozenset[str]
-
-
-class FollowUp(NamedTuple):
-    """All calls of the response have their outputs: ask the model to go on."""
-
-    response_id: str
-
-
-class NoFollowUp(NamedTuple):
-    """The response is over, and the model will not be asked to go on."""
-
-    response_id: str
-    why: Why
-
-
-class Withdraw(NamedTuple):
-    """A follow-up that waits for its turn is not wanted any more: another response came first."""
-
-    response_id: str
-
-
-News = Dispatch | FollowUp | NoFollowUp | Withdraw
-
-
-class _Turn:
-    """A response that has calls, and what is known of each."""
-
-    __slots__ = ("answered_here", "asked", "calls", "status")
-
-    def __init__(self) -> None:
-        self.calls: dict[str, State] = {}
-        self.status: str | None = None
-        """Of `response.done`; None until then."""
-        self.answered_here = False
-        self.asked = False
-        """Whether another response was asked for when all outputs so far were in."""
-
-    def settled(self) -> bool:
-        return _OPEN.isdisjoint(self.calls.values())
-
-    def step(self, call_id: str, happened: Input) -> bool:
-        """Follow the table; whether that changed anything."""
-        state = self.calls.get(call_id)
-        after = TABLE.get((state, happened)) if state is not None else None
-        if after is not None:
-            self.calls[call_id] = after
-        return after is not None
+    calls: frozenset[str]
+    event_id: str | None = None
 
 
 class Calls:
@@ -163,9 +44,9 @@ class Calls:
         self.ready: list[News] = []
         """What is to be done, oldest first; whoever does it takes it out."""
         self._rounds = 0
-        self._open: dict[str, _Turn] = {}
+        self._open: dict[str, Turn] = {}
         self._done: dict[str, None] = {}
-        self._due: dict[str, str | None] = {}
+        self._due: dict[str, _Due] = {}
         self._echoes: dict[str, None] = {}
 
     def drain(self) -> list[News]:
@@ -230,18 +111,22 @@ class Calls:
     # -- from the user ------------------------------------------------------------------
 
     def on_asked(self, event_id: str | None = None) -> None:
-        """A response of the conversation was asked for, or began, that is no follow-up of ours.
+        """Another response of the conversation was asked for, or has begun.
 
-        The user's `response.create`, or a response that the server or another party started.
-        Where `event_id` is that of a follow-up, nothing happens.
+        With an `event_id` it is a `response.create` from here; a follow-up's own is no other.
+        Without, it is one that the server or another party has started, which cannot have
+        seen an output of ours that the server had not taken by then.
         """
-        if event_id is not None and event_id in self._due.values():
+        if event_id is not None and any(event_id == due.event_id for due in self._due.values()):
             return
         self._rounds = 0
+        unseen = self._echoes.keys() if event_id is None else ()
         for turn in self._open.values():
-            turn.asked = turn.settled()
-        self.ready += [Withdraw(response_id) for response_id in self._due]
-        self._due.clear()
+            turn.asked = turn.asked or (turn.settled() and turn.calls.keys().isdisjoint(unseen))
+        for response_id, due in list(self._due.items()):
+            if due.calls.isdisjoint(unseen):
+                del self._due[response_id]
+                self.ready.append(Withdraw(response_id))
 
     def lost(self) -> None:
         """The connection is over: nothing can be answered, and nothing will be asked."""
@@ -280,8 +165,9 @@ class Calls:
 
     def follow(self, response_id: str, event_id: str) -> None:
         """A follow-up is being asked for under this `event_id`."""
-        if response_id in self._due:
-            self._due[response_id] = event_id
+        due = self._due.get(response_id)
+        if due is not None:
+            self._due[response_id] = due._replace(event_id=event_id)
 
     def followed(self, response_id: str) -> None:
         """A follow-up has begun, or never will."""
@@ -298,7 +184,7 @@ class Calls:
             return
         if turn is None:
             self._make_room()
-            turn = self._open[response_id] = _Turn()
+            turn = self._open[response_id] = Turn()
         turn.calls[item.call_id] = State.OFF if tools_off else State.OURS
         turn.asked = False
         arguments = item.arguments if isinstance(item.arguments, str) else ""
@@ -306,7 +192,7 @@ class Calls:
             Dispatch(response_id, item.call_id, item.name, arguments, tools_off, offered)
         )
 
-    def _see_whether_over(self, response_id: str, turn: _Turn) -> None:
+    def _see_whether_over(self, response_id: str, turn: Turn) -> None:
         if turn.status is None or not turn.settled():
             return
         del self._open[response_id]
@@ -315,10 +201,10 @@ class Calls:
             self.ready.append(NoFollowUp(response_id, why))
             return
         self._rounds += 1
-        self._due[response_id] = None
+        self._due[response_id] = _Due(frozenset(turn.calls))
         self.ready.append(FollowUp(response_id))
 
-    def _why_not(self, turn: _Turn) -> Why | None:
+    def _why_not(self, turn: Turn) -> Why | None:
         if not turn.answered_here or State.ANSWERED not in turn.calls.values():
             return Why.NOTHING_RUN
         if turn.status in ("cancelled", "failed"):
