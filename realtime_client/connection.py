@@ -38,6 +38,7 @@ from realtime_client.reconnect import is_fatal_close
 from realtime_client.response import Response
 from realtime_client.streams import Bell
 from realtime_client.transport import Connect, Transport, TransportClosed
+from realtime_client.verdicts import DELTAS
 from realtime_client.watches import Waiter
 
 __all__ = ["Connection"]
@@ -331,8 +332,8 @@ class Connection:
 
     def _tell(self, happened: Happened, now: float) -> None:
         self.audience.tell(happened, now)
-        if type(happened.event) is events.ResponseDone:
-            self._over.ring()
+        if type(happened.event) not in DELTAS:
+            self._over.ring()  # a response may be over, by whatever was said to it
         self._after()
 
     def _after(self) -> None:

@@ -27,6 +27,7 @@ from realtime_client.errors import (
     ConversationBusy,
     RealtimeError,
     ResponseRejected,
+    ResponseWithdrawn,
     ServerError,
     UsageError,
 )
@@ -98,10 +99,10 @@ class Creates:
         record = ResponseRecord(
             State.WAITING, "client", key=key, asked=asked, in_conversation=asked.in_conversation
         )
-        if asked.when_busy == "interrupt":
-            self._waiting.appendleft(record)
-        else:
-            self._waiting.append(record)
+        first = len(self._waiting)
+        if asked.when_busy == "interrupt":  # before all others, but the last one has the last word
+            first = sum(one.asked.when_busy == "interrupt" for one in self._waiting if one.asked)
+        self._waiting.insert(first, record)
         return record
 
     def next_free(self, now: float, *, busy: bool) -> ResponseRecord | None:
@@ -150,10 +151,8 @@ class Creates:
     def nameless(self, response: ResponseResource) -> Outcome | None:
         """A response without an id can be neither heard nor cancelled: its caller is told."""
         record = self.claim(response, Input.REFUSED)
-        if record is None or record.event_id is None:
-            return None
         error = ResponseRejected("the server created the response without an id")
-        return Outcome(record.event_id, error=error)
+        return record.outcome(error=error) if record is not None else None
 
     def refused(self, event_id: str, error: ServerError, now: float, *, seen: bool) -> bool:
         """An `error` named a create. `seen` is whether the active response can be seen."""
@@ -161,12 +160,17 @@ class Creates:
         if record is None or record.asked is None:
             return False
         del self._on_wire[record.key or ""]
+        revoked = record.state is State.REVOKED
         busy = error.name == BUSY and record.asked.when_busy != "send"
-        again = busy and record.asked.when_busy != "fail" and record.tries < TRIES
+        waits = busy and record.asked.when_busy != "fail"
+        again = waits and (seen or record.tries < TRIES)
         if record.step(Input.BUSY if again else Input.REFUSED) is State.WAITING:
             record.tries = 0 if seen else record.tries + 1
             record.retry_at = -math.inf if seen else now + RETRY
+            record.heard = math.inf  # it is not on the wire: its silence means nothing
             self._waiting.appendleft(record)
+        elif busy and revoked:
+            self.end(record, ResponseWithdrawn("it was cancelled before it began"))
         elif busy and record.asked.when_busy == "fail":
             self.end(record, ConversationBusy(error.message))
         else:
@@ -181,8 +185,9 @@ class Creates:
 
     def end(self, record: ResponseRecord, error: RealtimeError) -> None:
         """Tell its caller, unless nobody waits."""
-        if record.asked is not None:
-            self.outcomes.append(Outcome(record.asked.event_id, error=error))
+        outcome = record.outcome(error=error)
+        if outcome is not None:
+            self.outcomes.append(outcome)
 
     def expire(self, now: float) -> None:
         """Whoever has waited as long as he wanted to is told, and has given up with that."""

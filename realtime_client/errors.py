@@ -204,7 +204,7 @@ class ResponseAbandoned(RealtimeError):
 
 
 class ResponseWithdrawn(RealtimeError):
-    """A create was cancelled while it waited for its turn: nothing was sent."""
+    """A create was cancelled before the response began; nothing of it will come."""
 
 
 class ConversationBusy(RealtimeError):

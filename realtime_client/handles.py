@@ -42,12 +42,17 @@ class Handles:
         if happened.verdict in STRAY:
             self._watches.tell(self._watches.strays, happened)
         record = happened.response
-        if record is None or record.id is None or happened.verdict is not Verdict.DELIVERED:
+        event: Any = happened.event
+        if record is None or record.id is None:
             return None
         begins, handle = None, self._held.get(record.id)
-        event: Any = happened.event
+        over = isinstance(event, events.ResponseDone)
+        if happened.verdict is not Verdict.DELIVERED:
+            if over and record.created and handle is not None:
+                deliver(handle, event, now)  # its caller gave it up, and somebody else holds it
+            return None
         begun = isinstance(event, events.ResponseCreated)
-        if begun or (isinstance(event, events.ResponseDone) and not record.created):
+        if begun or (over and not record.created):
             asker = record.event_id is not None and wanted(record.event_id)
             if asker or self._watches.responses:
                 handle = begins = self._begin(event.response, record, now)

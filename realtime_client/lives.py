@@ -29,7 +29,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
+from realtime_client.errors import RealtimeError
 from realtime_client.events import ResponseCreate
+from realtime_client.outcome import Outcome
 
 __all__ = [
     "BEGUN",
@@ -159,6 +161,7 @@ class ResponseRecord:
         "asked",
         "cancel_id",
         "created",
+        "has_caller",
         "heard",
         "id",
         "in_conversation",
@@ -185,6 +188,8 @@ class ResponseRecord:
         self.initiator = initiator
         self.key = key
         self.asked = asked
+        self.has_caller = asked is not None
+        """Whether its caller still waits for its beginning."""
         self.in_conversation = in_conversation
         self.heard = heard
         """When something was last heard of it."""
@@ -196,8 +201,8 @@ class ResponseRecord:
         self.retry_at = -math.inf
         self.tries = 0
         self.items: list[str] = []
-        self.seen: dict[str, type] = {}
-        """The events of it that have come, by `event_id`."""
+        self.seen: dict[str, int] = {}
+        """A trace of each event of it that has come, by `event_id`."""
 
     @property
     def event_id(self) -> str | None:
@@ -207,4 +212,13 @@ class ResponseRecord:
     def step(self, happened: Input) -> State:
         """Follow the table; returns the new state."""
         self.state = TRANSITIONS.get((self.state, happened), self.state)
+        if happened is Input.GIVEN_UP:
+            self.has_caller = False
         return self.state
+
+    def outcome(self, answer: Any = None, error: RealtimeError | None = None) -> Outcome | None:
+        """The end of its request: made once, and only where somebody waits for it."""
+        if self.asked is None or not self.has_caller:
+            return None
+        self.has_caller = False
+        return Outcome(self.asked.event_id, answer, error)

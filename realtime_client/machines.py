@@ -188,13 +188,12 @@ def _on_created(machines: Machines, event: events.ResponseCreated, now: float) -
 
 def _on_done(machines: Machines, event: events.ResponseDone, now: float) -> Route:
     machines.usage.on_done(event)
-    given_up = machines.router.is_given_up(event.response.id)
     route = machines.router.on_done(event)
     record = route.record
     if record is not None:
         output = event.response.output or ()
         status = text(event.response, "status") or "completed"
-        facts = called(record, given_up=given_up)
+        facts = called(record, given_up=route.verdict is Verdict.DISCARDED)
         machines.calls.on_response_done(record.id or "", status, output, **facts)
         for item_id in () if record.in_conversation else (text(item, "id") for item in output):
             machines.conversation.let_go(item_id or "")

@@ -89,6 +89,7 @@ class Protocol:
         self._surface = surface
         self._nonce = nonce
         self._counter = 0
+        self._now = now
         self._asked: dict[str, Machine | None] = {}
         self._outcomes: list[Outcome] = []
         if session is not None:
@@ -160,7 +161,8 @@ class Protocol:
 
         A dict goes out as it is, plus the ids that the answer is found by. A `session.update`
         goes out as it is, when its turn comes; `now` starts the time for its answer, and
-        without it there is no limit to that.
+        without it there is no limit to that. A `response.create` goes out at once, whatever is
+        active; without `now` its silence is counted from the last event.
 
         Raises:
             InvalidClientEvent: The dict does not fit the protocol. Nothing was queued.
@@ -174,7 +176,7 @@ class Protocol:
         if type(event) is events.SessionUpdate:
             return self._ask_update(event, command, now)
         if type(event) is events.ResponseCreate:
-            return self._ask_response(event, command, math.inf if now is None else now)
+            return self._ask_response(event, command, self._now if now is None else now)
         if type(event) not in ASKING:
             self._outbox.put(event, encode(command))
             if type(event) is events.InputAudioBufferAppend:
@@ -272,6 +274,7 @@ class Protocol:
 
     def receive(self, data: bytes | str, now: float) -> Happened:
         """One text frame from the server. Never raises, whatever it holds."""
+        self._now = now
         event = decode(data, self._surface)
         route = SESSION_ROUTE
         if type(event) is events.SessionUpdated:
@@ -305,7 +308,8 @@ class Protocol:
         questions = dict.fromkeys(self._asked)
         if self.is_opening:
             questions[self.opening] = None
-        ended = {outcome.event_id for outcome in (*self._outcomes, *self.config.outcomes)}
+        told = (self._outcomes, self.config.outcomes, self.router.creates.outcomes)
+        ended = {outcome.event_id for outcomes in told for outcome in outcomes}
         self._opening.by = None
         self._outcomes += [
             Outcome(event_id, error=ending(error, event_id not in unsent))
@@ -322,6 +326,7 @@ class Protocol:
 
     def on_deadline(self, now: float) -> None:
         """Time has passed: what waited too long is told."""
+        self._now = now
         self.config.on_deadline(now)
         self.router.on_deadline(now)
         self._next(now)
@@ -387,8 +392,7 @@ class Protocol:
         extra: str | None = None,
     ) -> str:
         event_id, event, command = self._named(event, command)
-        at = None if now == math.inf else now
-        asked = Asked(event_id, event, command, when_busy, expires, extra, at)
+        asked = Asked(event_id, event, command, when_busy, expires, extra, now)
         self.router.ask(asked)
         if asked.in_conversation:
             self.calls.on_asked(event_id)

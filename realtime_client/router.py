@@ -34,19 +34,16 @@ from realtime_client.errors import (
     ResponseWithdrawn,
     ServerError,
 )
-from realtime_client.events import (
-    UNSET,
-    ResponseCreated,
-    ResponseDone,
-)
+from realtime_client.events import ResponseCreated, ResponseDone
 from realtime_client.lives import BEGUN, Asked, Input, ResponseRecord, State
-from realtime_client.outcome import Outcome
 from realtime_client.verdicts import DELTAS, DUPLICATE, ORPHAN, Route, Verdict
 
 __all__ = ["Abandoned", "Router"]
 
 PATIENCE: Final = 60.0
 """Seconds without a word about a response before it is given up."""
+
+NOT_ACTIVE: Final = "response_cancel_not_active"
 
 OVER: Final = 256
 """How many of the responses that have ended are remembered by their id."""
@@ -169,11 +166,6 @@ class Router:
         """The response of this id, while it lasts."""
         return self._begun.get(response_id)
 
-    def is_given_up(self, response_id: object) -> bool:
-        """Whether a response has begun and nobody wants it."""
-        record = self._begun.get(response_id) if isinstance(response_id, str) else None
-        return record is not None and record.state is State.DISCARDED
-
     # -- what the server says ---------------------------------------------------------------
 
     def on_refused(self, event_id: str, error: ServerError, now: float) -> bool:
@@ -185,7 +177,8 @@ class Router:
             return True
         for record in self._begun.values():
             if record.cancel_id == event_id:
-                self._abandon(record, "the server says that it is not active")
+                if error.name == NOT_ACTIVE:
+                    self._abandon(record, "the server says that it is not active")
                 return True
         return False
 
@@ -202,12 +195,13 @@ class Router:
         record.id, record.heard, record.created = response_id, now, True
         self._begun[response_id] = record
         self._wake_by(now + self._patience)
+        if event.event_id:
+            record.seen[event.event_id] = _trace(event)
         if record.state is not State.ACTIVE:
             self._cancel(record)
         if record.state is State.DISCARDED:
             return self._count(event, Route(Verdict.DISCARDED, record))
-        outcome = Outcome(record.event_id, event) if record.event_id else None
-        return self._count(event, Route(Verdict.DELIVERED, record, outcome))
+        return self._count(event, Route(Verdict.DELIVERED, record, record.outcome(event)))
 
     def on_done(self, event: ResponseDone) -> Route:
         """A response ended; its items need no owner any more."""
@@ -270,18 +264,17 @@ class Router:
         if record is None:
             return self._count(event, ORPHAN)
         record.heard = now
-        kind = type(event)
-        if self._names_events and event.event_id is not UNSET:
-            before = record.seen.get(event.event_id)
+        if self._names_events and event.event_id:
+            trace, before = _trace(event), record.seen.get(event.event_id)
             if before is None:
-                record.seen[event.event_id] = kind
-            elif before is kind:
+                record.seen[event.event_id] = trace
+            elif before == trace:
                 return self._count(event, Route(Verdict.DUPLICATE, record))
             else:
                 self._names_events = False
         verdict = Verdict.DELIVERED
         if record.state is not State.ACTIVE:
-            drops = record.state is State.DISCARDED or kind in DELTAS
+            drops = record.state is State.DISCARDED or type(event) in DELTAS
             verdict = Verdict.DISCARDED if drops else verdict
         return self._count(event, Route(verdict, record))
 
@@ -289,12 +282,10 @@ class Router:
         """ "`response.done` can arrive without its `response.created`": begun and over."""
         record = self.creates.requester(event.response, Input.DONE)
         record.id = response_id
-        unwanted = record.state is State.DISCARDED
         self._end(record, Input.DONE)
-        if unwanted:
+        if record.initiator == "client" and not record.has_caller:
             return Route(Verdict.DISCARDED, record)
-        outcome = Outcome(record.event_id, event) if record.event_id else None
-        return Route(Verdict.DELIVERED, record, outcome)
+        return Route(Verdict.DELIVERED, record, record.outcome(event))
 
     def _abandon(self, record: ResponseRecord, why: str) -> None:
         """It ends without a `response.done`; what still comes of it belongs to nobody."""
@@ -339,3 +330,10 @@ class Router:
     def _count(self, event: Any, route: Route) -> Route:
         self.counts[route.verdict, type(event)] += 1
         return route
+
+
+def _trace(event: Any) -> int:
+    """What tells an event from another that has the same id; cheap, as audio is long."""
+    place = [getattr(event, name, None) for name in ("item_id", "output_index", "content_index")]
+    delta = getattr(event, "delta", "")
+    return hash((type(event), *place, len(delta), delta[:16], delta[-16:]))

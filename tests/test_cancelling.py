@@ -47,12 +47,12 @@ class Creates:
             self.got[name] = error
 
 
-async def written(server: Any, kind: str) -> dict[str, Any]:
-    """The newest frame of a kind, once the server has it."""
+async def written(server: Any, kind: str, nth: int = 1) -> dict[str, Any]:
+    """The nth frame of a kind, once the server has it."""
     while True:
         found: list[dict[str, Any]] = [one for one in server.received if one["type"] == kind]
-        if found:
-            return found[-1]
+        if len(found) >= nth:
+            return found[nth - 1]
         await anyio.lowlevel.checkpoint()
 
 
@@ -77,7 +77,7 @@ async def test_cancelling_withdraws_what_waits_and_ends_what_is_on_its_way() -> 
         await creates.ask("aside", conversation="none")
         with pytest.raises(ConversationBusy):
             await client.response.create(when_busy="fail")
-        create = next(one for one in server.received if one["type"] == "response.create")
+        create = await written(server, "response.create")
         async with anyio.create_task_group() as cancelling:
             cancelling.start_soon(client.response.cancel)
             await anyio.lowlevel.checkpoint()
@@ -89,7 +89,7 @@ async def test_cancelling_withdraws_what_waits_and_ends_what_is_on_its_way() -> 
         assert creates.got["first"].status == "cancelled"
         assert "aside" not in creates.got
         assert client.active
-        aside = [one for one in server.received if one["type"] == "response.create"][-1]
+        aside = await written(server, "response.create", 2)
         server.say(wire.created("resp_2", aside["response"]["metadata"]), wire.done("resp_2"))
     assert creates.got["aside"].status == "completed"
 
@@ -143,3 +143,16 @@ async def test_what_cannot_be_waited_for_is_said_before_anything_is_sent() -> No
             with pytest.raises(UsageError, match="nothing was sent"):
                 await client.response.create(**wrong)
         assert server.received == []
+
+
+async def test_cancelling_returns_when_what_was_given_up_is_refused() -> None:
+    async with scripted() as (client, server):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.response.create)
+            create = await written(server, "response.create")
+            tasks.cancel_scope.cancel()
+        async with anyio.create_task_group() as cancelling:
+            cancelling.start_soon(client.response.cancel)
+            await anyio.lowlevel.checkpoint()
+            server.say(wire.error(create["event_id"], "invalid_value"))
+        assert not client.active

@@ -130,7 +130,7 @@ async def test_a_response_that_is_nothing_but_its_end_says_what_it_said() -> Non
     response = Response(resource, initiator="server", audio_format=None, acting=Nobody())
     content = [{"type": "output_audio", "transcript": "Hello."}]
     output = [wire.message("m", status="completed", content=content)]
-    end = {"id": "resp_1", "status": "completed", "output": output}
+    end = {"id": "resp_1", "status": "completed", "output": output, "usage": {}}
     usage = {"total_tokens": 3, "output_tokens": 2}
     deliver(response, decode(wire.frame("response.done", response=end, usage=usage)), 9.0)
     assert response.transcript == "Hello."

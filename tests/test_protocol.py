@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from realtime_client import events
+from realtime_client.calls import Dispatch
 from realtime_client.creates import METADATA_KEY
 from realtime_client.errors import (
     AcknowledgementTimeout,
@@ -421,3 +422,27 @@ def test_a_finished_output_completes_its_item_where_the_conversation_is_not_told
     (item,) = protocol.conversation.items
     assert isinstance(item, events.MessageItem)
     assert item.status == "completed"
+
+
+def test_a_request_has_one_end_though_the_connection_is_lost_before_it_was_told() -> None:
+    protocol = opened()
+    event_id = protocol.respond(events.ResponseCreate(), now=0.0, timeout=5.0)
+    protocol.on_deadline(5.0)
+    protocol.lost(ConnectionLost("gone"))
+    (end,) = [one for one in protocol.outcomes() if one.event_id == event_id]
+    assert isinstance(end.error, AcknowledgementTimeout)
+
+
+def test_the_calls_of_a_response_that_comes_too_late_are_not_carried_out() -> None:
+    protocol = opened()
+    event_id = protocol.respond(events.ResponseCreate(), now=0.0)
+    (create,) = sent(protocol)
+    protocol.give_up(event_id, 1.0)
+    call = {"type": "function_call", "id": "f", "call_id": "c", "name": "look"}
+    output = [{**call, "arguments": "{}", "status": "completed"}]
+    metadata = create["response"]["metadata"]
+    late = protocol.receive(wire.done("resp_1", metadata=metadata, output=output), 2.0)
+    assert late.verdict is Verdict.DISCARDED
+    (dispatch, *_) = protocol.calls.drain()
+    assert isinstance(dispatch, Dispatch)
+    assert dispatch.tools_off

@@ -89,7 +89,7 @@ def _on_item_done(response: Response, event: events.ResponseOutputItemDone, now:
 
 def _on_done(response: Response, event: events.ResponseDone, now: float) -> None:
     resource = event.response
-    if event.usage and not resource.usage:
+    if event.usage and resource.usage in _NO_USAGE:
         resource = msgspec.structs.replace(resource, usage=event.usage)
     response.resource = resource
     response.timings = response.timings._replace(done=now)
@@ -113,6 +113,9 @@ def _failure(resource: events.ResponseResource) -> ResponseFailed:
     failure.response_id = resource.id or None
     return failure
 
+
+_NO_USAGE: Final = (None, events.UNSET, events.Usage())
+"""xAI puts `usage` beside the response, and an empty one inside (seen on the wire)."""
 
 _DELIVERY: Final[Mapping[type, Handler]] = {
     events.ResponseOutputAudioDelta: _on_audio,

@@ -22,7 +22,7 @@ class Timings(NamedTuple):
     first_text: float | None = None
     """The first delta of a written text or of a transcript."""
     done: float | None = None
-    """`response.done`, or the end that came in its place."""
+    """`response.done`; None where it ended without one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
