@@ -227,9 +227,16 @@ def test_after_an_incomplete_response_the_model_goes_on(session: Session) -> Non
 def test_calls_by_hand_are_followed_up_by_hand(session: Session) -> None:
     session.call()
     session.calls.leave(R, "call_1")
-    assert session.done() == []
+    assert session.done() == [NoFollowUp(R, Why.NOTHING_RUN)]
     assert not session.calls.claim(R, "call_1")
-    assert session.by_hand() == [NoFollowUp(R, Why.NOTHING_RUN)]
+    assert session.by_hand() == []
+
+
+def test_a_call_left_to_the_user_after_the_end_is_followed_up_by_nobody(session: Session) -> None:
+    session.call()
+    session.done()
+    session.calls.leave(R, "call_1")
+    assert session.calls.drain() == [NoFollowUp(R, Why.NOTHING_RUN)]
 
 
 @pytest.mark.parametrize("hand_first", [True, False])

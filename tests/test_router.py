@@ -672,3 +672,4 @@ def test_what_was_cancelled_before_it_began_is_withdrawn_where_it_comes_too_late
     assert bench.router.on_refused("a", BUSY, 1.0)
     (outcome,) = bench.outcomes()
     assert isinstance(outcome.error, ResponseWithdrawn)
+    assert str(outcome.error) == "it was cancelled before it began"

@@ -115,6 +115,10 @@ class Turn:
         """Whether every call so far has its output, or can have none."""
         return _OPEN.isdisjoint(self.calls.values())
 
+    def is_the_users(self) -> bool:
+        """Whether all that is open is to be answered by hand, and nothing was answered here."""
+        return not self.answered_here and {State.OURS, State.OFF}.isdisjoint(self.calls.values())
+
     def step(self, call_id: str, happened: Input) -> bool:
         """Follow the table; whether that changed anything."""
         state = self.calls.get(call_id)

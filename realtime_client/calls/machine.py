@@ -140,6 +140,7 @@ class Calls:
         turn = self._open.get(response_id)
         if turn is not None:
             turn.step(call_id, Input.LEFT)
+            self._see_whether_over(response_id, turn)
 
     def claim(self, response_id: str, call_id: str) -> bool:
         """The output of a call is about to go out; False where the user has answered it.
@@ -193,7 +194,7 @@ class Calls:
         )
 
     def _see_whether_over(self, response_id: str, turn: Turn) -> None:
-        if turn.status is None or not turn.settled():
+        if turn.status is None or not (turn.settled() or turn.is_the_users()):
             return
         del self._open[response_id]
         why = self._why_not(turn)
