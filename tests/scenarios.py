@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -15,16 +15,12 @@ from realtime_client import (
     Dialect,
     Endpoint,
     Frame,
-    Output,
-    Response,
     TransportClosed,
     events,
 )
 from realtime_client.acknowledgement import Acknowledgement
-from realtime_client.audio import WireFormat
 from realtime_client.codec import encode
 from realtime_client.errors import RealtimeError
-from realtime_client.events import ServerEvent
 from realtime_client.simulator import (
     Answer,
     Brain,
@@ -34,7 +30,6 @@ from realtime_client.simulator import (
     Say,
     SimulatedSession,
     SimulatorPolicy,
-    listen,
     serve,
 )
 from realtime_client.streams import Once
@@ -159,127 +154,3 @@ class Askers:
             self.outcomes[name] = await self._client.session.update(**changes)
         except RealtimeError as error:
             self.outcomes[name] = error
-
-
-# -- responses: what was said, what went out, and when it arrives --------------------------------
-
-
-async def heard(speaking: Output | Response) -> str | None:
-    """What a message or a whole response says, by ear; None where there is nothing to hear."""
-    format_ = speaking.audio_format if isinstance(speaking, Response) else speaking.audio.format
-    wire = WireFormat.from_wire(format_)
-    audio = b"".join([chunk async for chunk in speaking.audio])
-    return listen(wire.decode(audio), wire.rate).text
-
-
-async def all_heard(response: Response) -> list[str | None]:
-    """What every output of a response says, by ear."""
-    return [await heard(output) async for output in response]
-
-
-def of_type(watch: Once[Frame], wire_type: str) -> list[Any]:
-    """The events of one type that a watch holds."""
-    return [frame.event for frame in watch._items if frame.type == wire_type]
-
-
-def cancelled(sent: Once[Frame]) -> list[str | events.UnsetType | None]:
-    """The ids of the cancels that went out; a cancel without one would be seen as UNSET."""
-    return [event.response_id for event in of_type(sent, "response.cancel")]
-
-
-async def round_trip(client: Client) -> None:
-    """Until the server has got all that was asked for, and all that it has said is here."""
-    await client.input_audio_buffer.clear()
-
-
-class Gate:
-    """A `tamper` that holds back what the server says of responses, as a slow network does.
-
-    Once it has been opened, what was held goes out before the next event, in its order, and
-    nothing is held any more. `shuts` tells which events are held.
-    """
-
-    def __init__(self, shuts: Callable[[ServerEvent], bool] | None = None) -> None:
-        self.is_open = False
-        self.held: list[ServerEvent] = []
-        self._shuts = shuts or _is_of_response
-
-    def __call__(self, event: ServerEvent) -> Sequence[ServerEvent]:
-        if self.is_open:
-            held, self.held = self.held, []
-            return [*held, event]
-        if self._shuts(event):
-            self.held.append(event)
-            return []
-        return [event]
-
-    async def open(self, client: Client) -> None:
-        """Let everything through that was held, and wait until it has arrived."""
-        self.is_open = True
-        await round_trip(client)
-
-
-def _is_of_response(event: ServerEvent) -> bool:
-    return event.type.startswith(("response.", "conversation."))
-
-
-class Creators:
-    """Callers of `response.create` who do not wait for each other; what each of them got."""
-
-    def __init__(self, client: Client, tasks: anyio.abc.TaskGroup) -> None:
-        self._client = client
-        self._tasks = tasks
-        self._changed = anyio.Event()
-        self._asking: set[str] = set()
-        self.outcomes: dict[str, Response | RealtimeError] = {}
-
-    async def ask(self, instructions: str, **options: Any) -> anyio.CancelScope:
-        """Ask for a response; returns when that has reached the server, with a way to stop."""
-        scope = anyio.CancelScope()
-        self._tasks.start_soon(self._create, scope, instructions, options)
-        while instructions not in self._asking:
-            await anyio.lowlevel.checkpoint()
-        await round_trip(self._client)
-        return scope
-
-    async def response(self, instructions: str) -> Response:
-        """The response that a caller got, once he has it."""
-        outcome = await self.outcome(instructions)
-        assert isinstance(outcome, Response), outcome
-        return outcome
-
-    async def outcome(self, instructions: str) -> Response | RealtimeError:
-        """What a caller got, once he has it."""
-        while instructions not in self.outcomes:
-            await self._changed.wait()
-        return self.outcomes[instructions]
-
-    async def _create(
-        self, scope: anyio.CancelScope, instructions: str, options: dict[str, Any]
-    ) -> None:
-        self._asking.add(instructions)  # from here to the first wait nobody else runs
-        outcome: Response | RealtimeError
-        with scope:
-            try:
-                outcome = await self._client.response.create(instructions=instructions, **options)
-            except RealtimeError as error:
-                outcome = error
-            self.outcomes[instructions] = outcome
-            self._changed.set()
-            self._changed = anyio.Event()
-
-
-@contextlib.asynccontextmanager
-async def creators(client: Client) -> AsyncIterator[Creators]:
-    """Callers who have all come to an end when the block is left, within five seconds."""
-    with anyio.fail_after(5):
-        async with anyio.create_task_group() as tasks:
-            yield Creators(client, tasks)
-
-
-@contextlib.contextmanager
-def quiet(caplog: Any) -> Iterator[None]:
-    """Nothing goes wrong inside: no task of the connection complains."""
-    caplog.clear()
-    yield
-    assert [record for record in caplog.records if record.name == "realtime_client"] == []
