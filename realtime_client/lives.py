@@ -161,6 +161,7 @@ class ResponseRecord:
         "asked",
         "cancel_id",
         "created",
+        "finished",
         "has_caller",
         "heard",
         "id",
@@ -201,6 +202,8 @@ class ResponseRecord:
         self.retry_at = -math.inf
         self.tries = 0
         self.items: list[str] = []
+        self.finished: set[str] = set()
+        """The items of it that are complete."""
         self.seen: dict[str, int] = {}
         """A trace of each event of it that has come, by `event_id`."""
 

@@ -170,7 +170,7 @@ def _on_output_done(machines: Machines, event: events.ResponseOutputItemDone, no
     item_id = text(event.item, "id")
     if item_id is not None:
         machines.playback.forget(item_id)
-    route = machines.router.on_event(event, now)
+    route = machines.router.on_item_done(event, item_id, now)
     machines.conversation.on_done(event)  # servers leave `conversation.item.done` out
     record = route.record
     if record is not None and isinstance(event.item, events.FunctionCallItem):

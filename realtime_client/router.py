@@ -228,6 +228,13 @@ class Router:
             record.items.append(item_id)
         return route
 
+    def on_item_done(self, event: Any, item_id: object, now: float) -> Route:
+        """`response.output_item.done`: nothing more is said in this item."""
+        route = self.on_event(event, now)
+        if route.record is not None and isinstance(item_id, str):
+            route.record.finished.add(item_id)
+        return route
+
     def on_item_event(self, event: Any, now: float) -> Route:
         """An event that names an item and no response: `response.mcp_call.*`."""
         return self._route(event, self._by_item.get(event.item_id), now)
@@ -272,11 +279,7 @@ class Router:
                 return self._count(event, Route(Verdict.DUPLICATE, record))
             else:
                 self._names_events = False
-        verdict = Verdict.DELIVERED
-        if record.state is not State.ACTIVE:
-            drops = record.state is State.DISCARDED or type(event) in DELTAS
-            verdict = Verdict.DISCARDED if drops else verdict
-        return self._count(event, Route(verdict, record))
+        return self._count(event, Route(_verdict(record, event), record))
 
     def _never_created(self, event: ResponseDone, response_id: str) -> Route:
         """ "`response.done` can arrive without its `response.created`": begun and over."""
@@ -312,6 +315,7 @@ class Router:
         for item_id in record.items:
             self._by_item.pop(item_id, None)
         record.items.clear()
+        record.finished.clear()
         record.seen.clear()
         if record.id is not None:
             self._begun.pop(record.id, None)
@@ -337,3 +341,15 @@ def _trace(event: Any) -> int:
     place = [getattr(event, name, None) for name in ("item_id", "output_index", "content_index")]
     delta = getattr(event, "delta", "")
     return hash((type(event), *place, len(delta), delta[:16], delta[-16:]))
+
+
+def _verdict(record: ResponseRecord, event: Any) -> Verdict:
+    """What becomes of an event of a response that has begun and not ended."""
+    if record.state is State.DISCARDED:
+        return Verdict.DISCARDED
+    if type(event) in DELTAS:
+        if record.finished and event.item_id in record.finished:
+            return Verdict.ORPHAN
+        if record.state is State.CANCELLING:
+            return Verdict.DISCARDED
+    return Verdict.DELIVERED

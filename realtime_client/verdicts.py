@@ -42,7 +42,7 @@ class Verdict(enum.Enum):
     DISCARDED = "discarded"
     """Its response was given up, or is being cancelled."""
     ORPHAN = "orphan"
-    """It names a response that nobody knows, or that is over."""
+    """It names a response that nobody knows, or that is over; or an item of it that is."""
     DUPLICATE = "duplicate"
     """It has come before."""
 

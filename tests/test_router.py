@@ -657,10 +657,10 @@ def test_only_what_is_not_active_any_more_ends_by_the_refusal_of_its_cancel() ->
         one.cancel_id = "cancel_1"
     other = ServerError("not now", code="rate_limit_exceeded")
     assert bench.router.on_refused("cancel_1", other, 1.0)
-    assert bench.router.active == ("resp_a",)
+    assert bench.router.find("resp_a") is record
     not_active = ServerError("no", code="response_cancel_not_active")
     assert bench.router.on_refused("cancel_1", not_active, 1.0)
-    assert bench.router.active == ()
+    assert bench.router.find("resp_a") is None
     assert [one.record for one in bench.router.abandoned] == [record]
 
 
@@ -673,3 +673,21 @@ def test_what_was_cancelled_before_it_began_is_withdrawn_where_it_comes_too_late
     (outcome,) = bench.outcomes()
     assert isinstance(outcome.error, ResponseWithdrawn)
     assert str(outcome.error) == "it was cancelled before it began"
+
+
+def test_what_is_said_in_an_item_that_is_over_belongs_to_nobody() -> None:
+    bench = Bench()
+    bench.begin("a", "resp_a")
+    record = bench.router.find("resp_a")
+    assert record is not None
+    bench.router.on_item_done(item_added("resp_a", "done"), "item_1", 1.0)
+    late = bench.router.on_event(audio("resp_a", "late", item_id="item_1"), 1.0)
+    other = bench.router.on_event(audio("resp_a", "other", item_id="item_2"), 1.0)
+    assert (late.verdict, other.verdict) == (Verdict.ORPHAN, Verdict.DELIVERED)
+    ends = events.ResponseOutputAudioDone(response_id="resp_a", item_id="item_1")
+    assert bench.router.on_event(ends, 1.0).verdict is Verdict.DELIVERED
+    bench.router.cancel(record)
+    late = bench.router.on_event(audio("resp_a", "later", item_id="item_1"), 1.0)
+    assert late.verdict is Verdict.ORPHAN
+    bench.done("resp_a")
+    assert record.finished == set()

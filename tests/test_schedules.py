@@ -160,7 +160,10 @@ class Schedule:
         if happened.verdict is Verdict.DUPLICATE:
             return
         told = happened.verdict is Verdict.DELIVERED
-        if record.cancel_id is None:
+        item_id = getattr(happened.event, "item_id", None)
+        if type(happened.event) in DELTAS and item_id in record.finished:
+            assert not told, "its item is over"
+        elif record.cancel_id is None:
             assert told or not record.created
         elif type(happened.event) in DELTAS:
             assert not told
