@@ -17,14 +17,14 @@ ROOT = Path(realtime_client.__file__).parent
 ROOMS = [
     # words
     "errors", "events", "_grammar", "_repair", "codec", "former", "dialects", "endpoints",
-    "outcome", "leaves", "fixed", "tools", "options", "pictures", "wording", "audio",
+    "outcome", "leaves", "fixed", "tools", "options", "pictures", "wording", "heard", "audio",
     # machines
     "acknowledgement", "config", "kept", "asking", "conversation", "meaning", "syncing", "input", "playback",
     "reconnect", "lives", "creates", "verdicts", "router", "turns", "calls", "usage",
     # core
     "frames", "outbox", "machines", "opening", "protocol",
     # shell
-    "streams", "transport", "speech", "response", "user_turn",
+    "streams", "pacing", "devices", "transport", "speech", "response", "user_turn",
     "watches", "handles", "audience", "connection", "uplink", "toolbox", "items", "verbs", "say",
     "session", "rooms", "client", "group", "__init__",
     # what is built on it
