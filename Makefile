@@ -56,6 +56,8 @@ mutants: $(VENV)/.development
 bench: $(VENV)/.development
 	$(BIN)/python benches/codec.py
 	$(BIN)/python benches/group.py --clients 1000
+	$(BIN)/python benches/responses.py --responses 100000
+	$(BIN)/python benches/audio.py
 
 clean:
 	rm -rf $(VENV) out mutants build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -128,7 +128,7 @@ def test_a_refused_bytearray_is_not_kept_locked() -> None:
         ([0.0, 0.1], {}, "got list: use numpy.asarray"),
         ("text", {}, "got str"),
         (None, {}, "got NoneType"),
-        (b"ab", {"dtype": "int24"}, "int16, int32, float32, float64; got 'int24'"),
+        (b"ab", {"dtype": "int24"}, "int16, int32, float32, float64, mulaw, alaw; got 'int24'"),
         (b"ab", {"dtype": "uint8"}, "got 'uint8'"),
         (b"ab", {"channels": 0}, "channels must be a whole number from 1 to 64; got 0"),
         (b"ab", {"channels": 65}, "got 65"),

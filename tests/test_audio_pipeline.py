@@ -12,7 +12,17 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime_client.audio import InputPipeline, WireFormat, mix
+from realtime_client.audio import (
+    QUALITIES,
+    InputPipeline,
+    Resampler,
+    WireFormat,
+    alaw_decode,
+    mix,
+    to_int16,
+    ulaw_decode,
+)
+from realtime_client.audio.low_delay import _product as low_delay_product
 from realtime_client.errors import InvalidAudio
 
 if TYPE_CHECKING:
@@ -373,7 +383,7 @@ def test_the_account_closes_after_every_step(steps: list[Any], wire: WireFormat)
 
 def test_counts_say_where_audio_is() -> None:
     pipeline = InputPipeline(PCM)
-    assert dataclasses.astuple(pipeline.counts) == (0, 0, 0, 0, 0, 0)
+    assert set(dataclasses.astuple(pipeline.counts)) == {0}
     sound = noise(48_000, 9_600)
     pipeline.push(sound.frames, rate=48_000)
     counts = pipeline.counts
@@ -462,3 +472,166 @@ def test_a_quality_is_one_of_soxrs_names_and_reaches_the_filter() -> None:
     assert b"".join(out) != plainly(sound, PCM)
     quick.push(sound.frames, rate=48_000)
     assert quick.counts.delayed <= 1  # QQ hardly looks ahead
+
+
+CODED = {"mulaw": (ULAW, ulaw_decode), "alaw": (ALAW, alaw_decode)}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.one_of(st.sampled_from([*RATES, 32_000]), st.integers(8_000, 192_000)),
+    st.integers(0, 4_000),
+    st.integers(1, 3),
+    st.sampled_from(DTYPES),
+    st.sampled_from(FORMATS),
+    st.sampled_from(QUALITIES),
+    st.lists(st.integers(0, 2**16), max_size=10),
+    st.integers(0, 2**32 - 1),
+)
+def test_any_rate_in_any_quality_gives_the_bytes_of_one_push(
+    rate: int,
+    frames: int,
+    channels: int,
+    dtype: str,
+    wire: WireFormat,
+    quality: str,
+    cuts: list[int],
+    seed: int,
+) -> None:
+    sound = noise(rate, frames, channels, dtype, seed)
+    whole = InputPipeline(wire, quality=quality)
+    expected = whole.push(sound.frames, rate=rate) + whole.flush()
+    samples = (2 * frames * wire.rate + rate) // (2 * rate)
+    assert len(b"".join(expected)) == samples * wire.bytes_per_sample
+
+    pipeline = InputPipeline(wire, quality=quality)
+    chunks: list[bytes] = []
+    at = sorted(cut % (len(sound.data) + 1) for cut in cuts)
+    for a, b in zip([0, *at], [*at, len(sound.data)], strict=True):
+        chunks += pipeline.push(sound.data[a:b], rate=rate, channels=channels, dtype=dtype)
+    assert chunks + pipeline.flush() == expected
+    assert pipeline.counts.due == pipeline.counts.appended == samples
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.binary(max_size=3_000),
+    st.sampled_from(["mulaw", "alaw"]),
+    st.integers(1, 3),
+    st.sampled_from(FORMATS),
+    st.lists(st.integers(0, 3_000), max_size=6),
+)
+def test_g711_is_heard_as_what_it_stands_for(
+    codes: bytes, law: str, channels: int, wire: WireFormat, cuts: list[int]
+) -> None:
+    codes = codes[: len(codes) // channels * channels]
+    own, decode = CODED[law]
+    pipeline = InputPipeline(wire)
+    chunks: list[bytes] = []
+    at = sorted(min(cut, len(codes)) for cut in cuts)
+    for a, b in zip([0, *at], [*at, len(codes)], strict=True):
+        chunks += pipeline.push(codes[a:b], rate=8_000, channels=channels, dtype=law)
+    sound = Sound(8_000, decode(codes).reshape(-1, channels))
+    own_format = wire == own and channels == 1
+    assert b"".join(chunks + pipeline.flush()) == (codes if own_format else plainly(sound, wire))
+
+
+@pytest.mark.parametrize("wire", FORMATS)
+def test_what_is_in_the_wires_format_passes_as_it_is(
+    wire: WireFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> Any:
+        raise AssertionError("nothing is to be decoded, coded or looked at")
+
+    for name in ("mix", "to_int16", "decode_frames", "split_frames", "Resampler.push"):
+        monkeypatch.setattr(f"realtime_client.audio.pipeline.{name}", never)
+    monkeypatch.setattr(WireFormat, "encode", never)
+    data = bytes(range(256)) * 40  # in µ-law, both of its codes for zero
+    pipeline = InputPipeline(wire)
+    chunks = []
+    for at in range(0, len(data), 33):
+        chunks += pipeline.push(data[at : at + 33], rate=wire.rate, dtype=wire.dtype)
+        assert pipeline.counts.due == (at + len(data[at : at + 33])) // wire.bytes_per_sample
+    assert len(chunks[0]) == wire.rate // 10 * wire.bytes_per_sample
+    monkeypatch.undo()
+    assert b"".join(chunks + pipeline.flush()) == data
+    assert pipeline.counts.pushed == len(data) // wire.bytes_per_sample
+    assert type(pipeline.counts.pushed) is int
+
+
+def test_g711_is_bytes_at_8_khz() -> None:
+    pipeline = InputPipeline(PCM)
+    for law in ("mulaw", "alaw"):
+        with pytest.raises(InvalidAudio, match=f"{law} is always 8,000 Hz; got 16,000"):
+            pipeline.push(b"abc", rate=16_000, dtype=law)
+        with pytest.raises(InvalidAudio, match=r"array\.tobytes\(\) and a dtype of mulaw"):
+            pipeline.push(np.zeros(4, np.uint8), rate=8_000, dtype=law)
+    assert pipeline.counts == InputPipeline(PCM).counts
+
+
+def test_a_carried_byte_is_for_its_own_dtype() -> None:
+    pipeline = InputPipeline(PCM)
+    pipeline.push(b"\x01\x00\x02", rate=8_000)
+    pipeline.push(b"\xff", rate=8_000, dtype="mulaw")
+    assert (pipeline.counts.pushed, pipeline.counts.stray_bytes) == (2, 1)
+
+
+FRAMES_20_MS = [(8_000, 160), (16_000, 320), (32_000, 640), (48_000, 960)]
+
+
+@pytest.mark.parametrize(("rate", "frame"), FRAMES_20_MS)
+def test_with_low_delay_a_chunk_leaves_when_its_audio_is_there(rate: int, frame: int) -> None:
+    pipeline = InputPipeline(PCM, quality="low_delay")
+    sound = noise(rate, 30 * frame)
+    sizes = [
+        [PCM.ms(len(chunk)) for chunk in pipeline.push(sound.frames[at : at + frame], rate=rate)]
+        for at in range(0, 30 * frame, frame)
+    ]
+    assert [len(chunks) for chunks in sizes] == [0, 0, 0, 0, 1] * 6
+    (first,), *others = (chunks for chunks in sizes if chunks)
+    assert 98 <= first < 100
+    assert others == [[100]] * 5
+    # And a turn later the same again.
+    pipeline.flush()
+    again = pipeline.push(sound.frames[: 5 * frame], rate=rate)
+    assert [PCM.ms(len(chunk)) for chunk in again] == [first]
+
+
+def test_with_low_delay_one_product_makes_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def counted(*args: Any) -> NDArray[np.float64]:
+        out = low_delay_product(*args)
+        sizes.append(out.size)
+        return out
+
+    monkeypatch.setattr("realtime_client.audio.low_delay._product", counted)
+    pipeline = InputPipeline(PCM, quality="low_delay")
+    sound = noise(48_000, 48_000)
+    chunks = [
+        chunk
+        for at in range(0, 48_000, 960)
+        for chunk in pipeline.push(sound.frames[at : at + 960], rate=48_000)
+    ]
+    assert sizes == [2_376, *[2_400] * 9]  # whole rows of 24
+    assert len(chunks) == 10
+
+
+def test_only_the_first_chunk_of_a_turn_is_in_step() -> None:
+    pipeline = InputPipeline(PCM, quality="low_delay")
+    half = noise(24_000, 1_200)
+    assert pipeline.push(half.frames, rate=24_000) == []
+    other = noise(48_000, 9_600)
+    chunks = pipeline.push(other.frames, rate=48_000)
+    assert {PCM.ms(len(chunk)) for chunk in chunks} == {100}
+    low = Resampler(48_000, 24_000, quality="low_delay")
+    plain = np.concatenate([low.push(mix(other.frames)), low.flush()])
+    assert b"".join(chunks + pipeline.flush()) == half.data + PCM.encode(to_int16(plain))
+
+
+def test_the_quality_in_use_is_the_sources() -> None:
+    pipeline = InputPipeline(PCM, quality="low_delay")
+    assert pipeline.quality == "low_delay"
+    for rate, quality in [(44_100, "HQ"), (48_000, "low_delay")]:
+        pipeline.push(noise(rate, 100).frames, rate=rate)
+        assert pipeline.quality == quality

@@ -10,6 +10,7 @@ class Chunker:
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self._next = size
         self._held = bytearray()
 
     @property
@@ -17,21 +18,36 @@ class Chunker:
         """Bytes that are waiting for the rest of their piece; always fewer than `size`."""
         return len(self._held)
 
+    @property
+    def missing(self) -> int:
+        """Bytes that complete the next piece; at least 1."""
+        return self._next - len(self._held)
+
+    def shorten(self, by: int) -> None:
+        """Make the next piece `by` bytes shorter, and only that one, if nothing is held."""
+        if not self._held:
+            self._next = max(1, self.size - by)
+
     def push(self, data: bytes) -> list[bytes]:
         """Take `data`; give the pieces that are complete now."""
         self._held += data
-        end = len(self._held) - len(self._held) % self.size
+        pieces = []
+        start = 0
         with memoryview(self._held) as view:
-            pieces = [bytes(view[at : at + self.size]) for at in range(0, end, self.size)]
-        del self._held[:end]
+            while len(view) - start >= self._next:
+                pieces.append(bytes(view[start : start + self._next]))
+                start += self._next
+                self._next = self.size
+        del self._held[:start]
         return pieces
 
     def flush(self) -> list[bytes]:
         """Give what is left as one shorter piece, if anything is."""
         rest = [bytes(self._held)] if self._held else []
-        self._held.clear()
+        self.clear()
         return rest
 
     def clear(self) -> None:
         """Drop what is left."""
         self._held.clear()
+        self._next = self.size

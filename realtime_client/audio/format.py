@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from msgspec import UNSET
 
-from realtime_client.audio.g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
+from realtime_client.audio.g711 import (
+    G711_RATE,
+    alaw_decode,
+    alaw_encode,
+    ulaw_decode,
+    ulaw_encode,
+)
 from realtime_client.audio.pcm import checked_rate, int16_samples
 from realtime_client.errors import InvalidAudio
 
@@ -45,12 +51,13 @@ class _Codec(NamedTuple):
     bytes_per_sample: int
     rate: int
     fixed: bool  # whether `rate` is the only one
+    dtype: str
 
 
 _CODECS = {
-    "audio/pcm": _Codec(_pcm_encode, _pcm_decode, 2, 24_000, fixed=False),
-    "audio/pcmu": _Codec(ulaw_encode, ulaw_decode, 1, 8_000, fixed=True),
-    "audio/pcma": _Codec(alaw_encode, alaw_decode, 1, 8_000, fixed=True),
+    "audio/pcm": _Codec(_pcm_encode, _pcm_decode, 2, 24_000, fixed=False, dtype="int16"),
+    "audio/pcmu": _Codec(ulaw_encode, ulaw_decode, 1, G711_RATE, fixed=True, dtype="mulaw"),
+    "audio/pcma": _Codec(alaw_encode, alaw_decode, 1, G711_RATE, fixed=True, dtype="alaw"),
 }
 
 
@@ -92,6 +99,11 @@ class WireFormat:
     def bytes_per_sample(self) -> int:
         """2 for `audio/pcm`, 1 for G.711."""
         return _CODECS[self.type].bytes_per_sample
+
+    @property
+    def dtype(self) -> str:
+        """What bytes of this format are for the input pipeline: `int16`, `mulaw` or `alaw`."""
+        return _CODECS[self.type].dtype
 
     def encode(self, samples: NDArray[np.int16]) -> bytes:
         """1-D int16 samples at `rate`, as the wire has them; else `InvalidAudio`."""

@@ -23,7 +23,10 @@ from realtime_client.audio.pcm import int16_samples
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["alaw_decode", "alaw_encode", "ulaw_decode", "ulaw_encode"]
+__all__ = ["G711_RATE", "alaw_decode", "alaw_encode", "decode_frames", "ulaw_decode", "ulaw_encode"]
+
+G711_RATE = 8_000
+"""In hertz, always."""
 
 
 class _Law(NamedTuple):
@@ -76,6 +79,7 @@ def _alaw() -> _Law:
 
 _ULAW = _ulaw()
 _ALAW = _alaw()
+_LAWS = {"mulaw": _ULAW, "alaw": _ALAW}
 
 
 def _encode(law: _Law, samples: NDArray[np.int16]) -> bytes:
@@ -84,6 +88,11 @@ def _encode(law: _Law, samples: NDArray[np.int16]) -> bytes:
 
 def _decode(law: _Law, data: bytes | bytearray | memoryview) -> NDArray[np.int16]:
     return law.decode[np.frombuffer(data, np.uint8)]
+
+
+def decode_frames(frames: NDArray[np.uint8], law: str) -> NDArray[np.int16]:
+    """Codes of `mulaw` or `alaw` to int16 samples, in the same shape."""
+    return _LAWS[law].decode[frames]
 
 
 def ulaw_encode(samples: NDArray[np.int16]) -> bytes:

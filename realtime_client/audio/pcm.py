@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 AudioData: TypeAlias = bytes | bytearray | memoryview | NDArray[Any]
-"""What the audio room accepts: interleaved little-endian bytes, or a numpy array."""
+"""What the audio room accepts: interleaved bytes (little-endian, or G.711), or a numpy array."""
 
 MIN_RATE = 8_000
 MAX_RATE = 192_000
@@ -46,11 +46,16 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
     "float64": np.dtype("<f8"),
 }
+_CODES = {"mulaw": np.dtype("u1"), "alaw": np.dtype("u1")}
+"""G.711, which only bytes can be: one byte a sample, 8,000 Hz, decoded by `g711`."""
+
+_ITEMS = _DTYPES | _CODES
+
 _FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31, "float32": 1.0, "float64": 1.0}
 
-_LOUDEST = 2.0**15
-"""Floats are cut here, 90 dB beyond full scale: they clip whatever the filter does, and
-inside it a larger one could overflow float32 and turn its neighbours into NaN."""
+LOUDEST = 2.0**5
+"""Floats are cut here, 30 dB beyond full scale: they clip whatever the filter does, and inside
+it a larger one could turn its neighbours into NaN, or leave no room for an exact sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,12 @@ class Layout:
     @property
     def frame_bytes(self) -> int:
         """Bytes of one frame, which is one sample of every channel."""
-        return _DTYPES[self.dtype].itemsize * self.channels
+        return _ITEMS[self.dtype].itemsize * self.channels
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether the samples are G.711 codes, and not numbers yet."""
+        return self.dtype in _CODES
 
 
 def checked_int(value: object, what: str, low: int, high: int) -> int:
@@ -90,7 +100,8 @@ def interpret(
     """What `data` is: its layout, and either its bytes or its frames as (frames, channels).
 
     - `bytes`, `bytearray`, or a `memoryview` of bytes: interleaved, little-endian, of `dtype`
-      (`int16` if not given). The length need not be a whole number of frames.
+      (`int16` if not given), or G.711 codes (`mulaw`, `alaw`). The length need not be a whole
+      number of frames.
     - A numpy array of int16, int32, float32 or float64, in any byte order and memory order:
       1-D interleaved, or 2-D (frames, channels), which knows its own number of channels.
       `dtype` need not be given, but must not contradict. A `memoryview` of anything but
@@ -110,8 +121,8 @@ def interpret(
             f"got {type(data).__name__}: use numpy.asarray(..., dtype='float32') or bytes"
         )
     name = "int16" if dtype is None else dtype
-    if name not in _DTYPES:
-        raise InvalidAudio(f"dtype must be one of {', '.join(_DTYPES)}; got {dtype!r}")
+    if name not in _ITEMS:
+        raise InvalidAudio(f"dtype must be one of {', '.join(_ITEMS)}; got {dtype!r}")
     return Layout(name, channels), bytes(data)
 
 
@@ -120,7 +131,8 @@ def _frames(array: NDArray[Any], channels: int, dtype: str | None) -> NDArray[An
     if name not in _DTYPES:
         raise InvalidAudio(
             f"samples must be {', '.join(_DTYPES)}; got an array of {name}: "
-            "convert it, with integers scaled to their full range and floats to -1.0..1.0"
+            "convert it, with integers scaled to their full range and floats to -1.0..1.0; "
+            "G.711 is given as bytes: array.tobytes() and a dtype of mulaw or alaw"
         )
     if dtype is not None and dtype != name:
         raise InvalidAudio(
@@ -150,7 +162,7 @@ def _frames(array: NDArray[Any], channels: int, dtype: str | None) -> NDArray[An
 def split_frames(data: bytes, layout: Layout) -> tuple[NDArray[Any], bytes]:
     """The whole frames of `data` as (frames, channels), and the bytes that are left over."""
     whole = len(data) - len(data) % layout.frame_bytes
-    frames = np.frombuffer(data[:whole], _DTYPES[layout.dtype])
+    frames = np.frombuffer(data[:whole], _ITEMS[layout.dtype])
     return frames.reshape(-1, layout.channels), data[whole:]
 
 
@@ -165,7 +177,7 @@ def mix(frames: NDArray[Any]) -> NDArray[np.float32]:
         _check_finite(frames)
     total = np.zeros(len(frames))
     for channel in frames.T:
-        total += np.clip(channel, -_LOUDEST, _LOUDEST) if is_float else channel
+        total += np.clip(channel, -LOUDEST, LOUDEST) if is_float else channel
     total /= frames.shape[1] * _FULL_SCALE[frames.dtype.name]
     return total.astype(np.float32)
 
