@@ -16,7 +16,7 @@ to test against, without a key.
 """
 
 from realtime_client.client import Client
-from realtime_client.conversation import Change
+from realtime_client.conversation import Change, Interrupted
 from realtime_client.dialects import GA, Dialect
 from realtime_client.endpoints import Endpoint, OpenAI
 from realtime_client.frames import Frame, Happened
@@ -25,6 +25,8 @@ from realtime_client.items import Synced
 from realtime_client.machines import Limits
 from realtime_client.options import SessionShortcuts
 from realtime_client.pictures import image_part, user_image
+from realtime_client.playback import Cut, Progress, StopPlaying
+from realtime_client.player import Playback
 from realtime_client.protocol import Protocol
 from realtime_client.response import (
     AllAudio,
@@ -55,11 +57,13 @@ __all__ = [
     "Change",
     "Client",
     "Connect",
+    "Cut",
     "Delta",
     "Dialect",
     "Endpoint",
     "Frame",
     "Happened",
+    "Interrupted",
     "Keepalive",
     "Limits",
     "McpApproval",
@@ -68,6 +72,8 @@ __all__ = [
     "Metrics",
     "OpenAI",
     "Output",
+    "Playback",
+    "Progress",
     "Protocol",
     "Response",
     "ResponseOptions",
@@ -76,6 +82,7 @@ __all__ = [
     "SessionGroup",
     "SessionShortcuts",
     "Spoken",
+    "StopPlaying",
     "Synced",
     "TextStream",
     "Timings",

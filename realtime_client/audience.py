@@ -84,6 +84,11 @@ class Audience:
             for change in core.conversation.notes:
                 watches.tell(watches.changes, change)
             core.conversation.notes.clear()
+        if core.playback.notes:
+            for stop in core.playback.notes:
+                self.handles.cut(stop.items)
+                watches.tell(watches.stops, stop)
+            core.playback.notes.clear()
         if core.turns.notes:
             self.user_turns.tell(core.turns.notes)
             core.turns.notes.clear()

@@ -29,6 +29,7 @@ from realtime_client.leaves import Leaves
 from realtime_client.machines import Limits
 from realtime_client.options import AnySession, SessionShortcuts, session_from, tool_functions
 from realtime_client.pictures import user_image
+from realtime_client.player import Playback
 from realtime_client.response import Response
 from realtime_client.rooms import How, Rooms
 from realtime_client.say import SayOptions, Spoken, say
@@ -82,7 +83,10 @@ class Client:
     How: `open_timeout` seconds for connecting and again for the acknowledgement,
     `close_timeout` seconds for the closing handshake, `response_timeout` seconds of silence
     before a response counts as abandoned, `chunk_ms` (20 to 1,000) for the length of the
-    appended audio, `max_items` items of the conversation to be mirrored, `max_calls` functions
+    appended audio, `quality` of its resampling (soxr's names, or `low_delay`),
+    `on_short_commit` for turns under 100 ms, `unheard` for what becomes at an interruption of
+    messages that nobody has heard a word of, `max_items` items of the conversation to be
+    mirrored, `max_calls` functions
     to run at once, `max_rounds` of calls in a row, `tool_timeout` seconds for each call,
     `connect` for another transport than a WebSocket.
 
@@ -103,6 +107,9 @@ class Client:
         response_timeout: float = 60.0,
         keepalive: Keepalive | None = None,
         chunk_ms: int = 100,
+        quality: str = "HQ",
+        on_short_commit: Literal["pad", "error"] = "pad",
+        unheard: Literal["truncate", "delete"] = "truncate",
         max_items: int = 2_000,
         max_calls: int = 16,
         max_rounds: int = 8,
@@ -120,8 +127,10 @@ class Client:
         self._how = How(
             open_timeout=open_timeout,
             close_timeout=close_timeout,
-            limits=Limits(response_timeout, max_items),
+            limits=Limits(response_timeout, max_items, unheard),
             chunk_ms=chunk_ms,
+            quality=quality,
+            on_short_commit=on_short_commit,
             max_calls=max_calls,
             max_rounds=max_rounds,
             tool_timeout=tool_timeout,
@@ -216,6 +225,12 @@ class Client:
         self._open()
         return self._rooms.tools
 
+    @property
+    def playback(self) -> Playback:
+        """What the listener has heard: for players to say, and to be told when to stop."""
+        self._open()
+        return self._rooms.playback
+
     # -- verbs for people -------------------------------------------------------------
 
     async def send_text(self, text: str) -> events.ConversationItemAdded:
@@ -306,6 +321,20 @@ class Client:
             **options,
         )
 
+    async def interrupt(self) -> None:
+        """Stop what is said in the conversation, and cut what was not heard of it.
+
+        The active response is cancelled by its id, one whose id is not known yet as soon as it
+        is, and those that wait for their turn are withdrawn. Every message that was not heard
+        to its end is truncated at what was (see `playback`), and whoever watches
+        `playback.stops()` is told to stop. Returns when the server has ended the response.
+        With the server's VAD this happens by itself when the user begins to speak.
+
+        Raises:
+            ConnectionLost: The connection broke before the end.
+        """
+        await self._live().interrupt()
+
     async def send(self, event: events.ClientEvent | dict[str, Any]) -> None:
         """Send any client event, typed or as a dict in the wire's shape.
 
@@ -359,6 +388,11 @@ class Client:
     def active(self) -> bool:
         """Whether a response is being said or asked for."""
         return not self._open().protocol.router.is_idle
+
+    @property
+    def speech(self) -> str | None:
+        """The item id of the turn in which the user is heard speaking now, by the VAD."""
+        return self._open().protocol.turns.speaking
 
     @property
     def usage(self) -> Totals:

@@ -33,6 +33,7 @@ from realtime_client.errors import (
 )
 from realtime_client.frames import Happened
 from realtime_client.leaves import Leaves, Path
+from realtime_client.listening import Listening
 from realtime_client.lives import ResponseRecord, State, WhenBusy
 from realtime_client.reconnect import is_fatal_close
 from realtime_client.response import Response
@@ -211,11 +212,14 @@ class Connection:
     async def cancel_all(self, records: Iterable[ResponseRecord]) -> None:
         """Cancel responses, by their ids as soon as those are known, and wait for their ends."""
         self.check_open()
-        cancelled = list(records)
+        cancelled = tuple(records)
         for record in cancelled:
             self.protocol.cancel(record, anyio.current_time())
         self._after()
-        while any(record.state is not State.GONE for record in cancelled):
+        await self._until_gone(cancelled)
+
+    async def _until_gone(self, records: tuple[ResponseRecord, ...]) -> None:
+        while any(record.state is not State.GONE for record in records):
             self.check_open()
             await self._in_time(self._over)
 
@@ -232,6 +236,17 @@ class Connection:
         finally:
             self._running -= 1
             self._finished.ring()
+
+    def listener(self, item_id: str) -> Listening:
+        """Who counts what is heard of an item."""
+        return Listening(self.protocol.playback, item_id)
+
+    async def interrupt(self) -> None:
+        """Stop what is said in the conversation, cut what was not heard, and wait for the end."""
+        self.check_open()
+        records = self.protocol.interrupt(anyio.current_time())
+        self._after()
+        await self._until_gone(records)
 
     def refuse_deadlock(self) -> None:
         """Refuse to wait for what waits for the tool within which this is asked."""

@@ -40,10 +40,10 @@ from realtime_client.events import (
     MessageItem,
     ResponseOutputItemDone,
 )
-from realtime_client.kept import audio_part, differs, id_of, is_growing, kept
+from realtime_client.kept import audio_part, differs, id_of, is_growing, kept, transcript_of
 from realtime_client.outcome import Outcome
 
-__all__ = ["Change", "Conversation"]
+__all__ = ["Change", "Conversation", "Interrupted"]
 
 
 class Change(NamedTuple):
@@ -64,15 +64,26 @@ class Change(NamedTuple):
     content_index: int | None = None
 
 
+class Interrupted(NamedTuple):
+    """What a message that was interrupted said: as far as it was heard, and all of it.
+
+    `full` is None until the server has told it.
+    """
+
+    heard: str
+    full: str | None
+
+
 class _Entry:
     """An item, whether its `done` was seen, and where its parts were cut, in milliseconds."""
 
-    __slots__ = ("cuts", "done", "item")
+    __slots__ = ("cuts", "done", "item", "spoken")
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.done = False
         self.cuts: dict[int, int] = {}
+        self.spoken: dict[int, Interrupted] = {}
 
 
 class Conversation:
@@ -113,6 +124,15 @@ class Conversation:
             for index, end in self._entries[item_id].cuts.items()
         }
 
+    @property
+    def interrupted(self) -> Mapping[tuple[str, int], Interrupted]:
+        """What was heard of parts that were interrupted, by (item id, content index)."""
+        return {
+            (item_id, index): spoken
+            for item_id in self._order
+            for index, spoken in self._entries[item_id].spoken.items()
+        }
+
     def get(self, item_id: str) -> Item | None:
         """The item of this id, or None where it is not there."""
         entry = self._entries.get(item_id)
@@ -126,6 +146,12 @@ class Conversation:
     def let_go(self, item_id: str) -> None:
         """The response of a kept-out item is over: nothing more is expected to come of it."""
         self._kept_out.pop(item_id, None)
+
+    def note_heard(self, item_id: str, index: int, heard: str) -> None:
+        """A part was interrupted. The server drops its words; here they are kept."""
+        entry = self._entries.get(item_id)
+        if entry is not None:
+            entry.spoken[index] = Interrupted(heard, transcript_of(entry.item, index))
 
     # -- requests -----------------------------------------------------------------------
 
@@ -172,6 +198,9 @@ class Conversation:
         entry = self._entries.get(item_id) if item_id is not None else None
         if item_id is not None and entry is not None:
             self._growing.pop(item_id, None)
+            for index, spoken in entry.spoken.items():
+                full = transcript_of(event.item, index)
+                entry.spoken[index] = spoken if full is None else spoken._replace(full=full)
             if not entry.done or differs(kept(event.item, entry.cuts, entry.item), entry.item):
                 entry.done = True
                 self._write("done", item_id, entry, event.item)

@@ -12,7 +12,16 @@ from realtime_client.errors import ConnectionLost, RealtimeError, ServerError
 from realtime_client.lives import ResponseRecord
 from realtime_client.verdicts import Verdict
 
-__all__ = ["Frame", "Happened", "ending", "server_error", "shown", "transcribes"]
+__all__ = [
+    "Frame",
+    "Happened",
+    "ending",
+    "interrupts",
+    "output_format",
+    "server_error",
+    "shown",
+    "transcribes",
+]
 
 DEEPEST: Final = 64
 """Levels of nesting in a session object; a tool's JSON schema has perhaps ten."""
@@ -81,6 +90,30 @@ def transcribes(session: events.Session) -> bool:
         return False
     heard = session.audio.input if session.audio else None
     return bool(heard and heard.transcription)
+
+
+def interrupts(session: events.Session | None) -> bool:
+    """Whether the server cancels what it says when the user speaks.
+
+    `interrupt_response` is true where it is left out; without turn detection nobody listens.
+    """
+    if not isinstance(session, events.SessionConfig):
+        return False
+    heard = session.audio.input if session.audio else None
+    detection = heard.turn_detection if heard else None
+    return bool(detection) and getattr(detection, "interrupt_response", True) is not False
+
+
+def output_format(
+    session: events.Session | None, resource: events.ResponseResource
+) -> events.AudioFormat | None:
+    """What a response speaks in: as it says itself, or else as was acknowledged."""
+    sides = [resource.audio, session.audio if isinstance(session, events.SessionConfig) else None]
+    for side in sides:
+        output = side.output if side else None
+        if output and output.format:
+            return output.format
+    return None
 
 
 def _is_shallow(value: object, levels: int) -> bool:

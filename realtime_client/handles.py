@@ -7,14 +7,14 @@ that belong to nobody are shown to those who watch for strays.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
 from realtime_client import events
 from realtime_client.config import Configuration
 from realtime_client.errors import RealtimeError
-from realtime_client.frames import Happened
+from realtime_client.frames import Happened, output_format
 from realtime_client.lives import ResponseRecord
 from realtime_client.response import Acting, Response, Timings, deliver
 from realtime_client.verdicts import STRAY, Verdict
@@ -64,6 +64,15 @@ class Handles:
         """The handle of this id, if somebody holds it."""
         return self._held.get(response_id)
 
+    def cut(self, item_ids: Iterable[str]) -> None:
+        """Playing was interrupted: what is unread of these items is not to be read."""
+        handles = list(self._held.values())
+        for item_id in item_ids:
+            for handle in handles:
+                output = handle._by_item.get(item_id)
+                if output is not None:
+                    output.audio.cut()
+
     def end(self, error: RealtimeError) -> None:
         """The connection is over."""
         for handle in list(self._held.values()):
@@ -75,23 +84,10 @@ class Handles:
         handle = Response(
             resource,
             initiator=record.initiator,
-            audio_format=_output_format(self._config, resource),
+            audio_format=record.audio_format or output_format(self._config.acknowledged, resource),
             acting=self._acting,
             timings=Timings(asked=asked, created=now),
         )
         self._held[record.id or ""] = handle
         self._watches.tell(self._watches.responses, handle)
         return handle
-
-
-def _output_format(
-    config: Configuration, resource: events.ResponseResource
-) -> events.AudioFormat | None:
-    """What the response says itself, or else what the session was acknowledged to have."""
-    session = config.acknowledged
-    sides = [resource.audio, session.audio if isinstance(session, events.SessionConfig) else None]
-    for side in sides:
-        output = side.output if side else None
-        if output and output.format:
-            return output.format
-    return None

@@ -15,7 +15,7 @@ import anyio.abc
 from realtime_client import events
 from realtime_client.codec import client_event_from_dict
 from realtime_client.connection import Connection
-from realtime_client.conversation import Change
+from realtime_client.conversation import Change, Interrupted
 from realtime_client.errors import ConnectionFailed, RealtimeError, SyncIncomplete, UsageError
 from realtime_client.options import plain
 from realtime_client.streams import Once
@@ -105,6 +105,11 @@ class ConversationVerbs:
     def truncations(self) -> Mapping[tuple[str, int], int]:
         """Where parts were cut: (item id, content index) to the milliseconds that are left."""
         return self._mirror.truncations
+
+    @property
+    def interrupted(self) -> Mapping[tuple[str, int], Interrupted]:
+        """What parts said that were interrupted, as far as it was `heard`, and in `full`."""
+        return self._mirror.interrupted
 
     @property
     def forgotten(self) -> int:

@@ -21,13 +21,22 @@ from realtime_client.events import (
     UnknownVariant,
 )
 
-__all__ = ["audio_part", "differs", "id_of", "is_audio", "is_growing", "kept"]
+__all__ = ["audio_part", "differs", "id_of", "is_audio", "is_growing", "kept", "transcript_of"]
 
 
 def id_of(item: Item) -> str | None:
     """The id of an item of any kind, or None where it has none."""
     item_id = item.raw.get("id") if isinstance(item, UnknownVariant) else item.id
     return item_id if isinstance(item_id, str) else None
+
+
+def transcript_of(item: Item, index: int) -> str | None:
+    """The transcript of a part of a message, where there is one."""
+    content = item.content if isinstance(item, MessageItem) else None
+    if not content or not 0 <= index < len(content):
+        return None
+    transcript = content[index].transcript
+    return transcript if isinstance(transcript, str) else None
 
 
 def is_growing(item: Item) -> bool:

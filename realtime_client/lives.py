@@ -30,7 +30,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from realtime_client.errors import RealtimeError
-from realtime_client.events import ResponseCreate
+from realtime_client.events import AudioFormat, ResponseCreate
 from realtime_client.outcome import Outcome
 
 __all__ = [
@@ -159,6 +159,7 @@ class ResponseRecord:
 
     __slots__ = (
         "asked",
+        "audio_format",
         "cancel_id",
         "created",
         "finished",
@@ -194,6 +195,8 @@ class ResponseRecord:
         self.in_conversation = in_conversation
         self.heard = heard
         """When something was last heard of it."""
+        self.audio_format: AudioFormat | None = None
+        """What its audio is in, as far as that was acknowledged."""
         self.created = False
         """Whether its `response.created` has come."""
         self.id: str | None = None

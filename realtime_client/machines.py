@@ -19,10 +19,11 @@ from realtime_client.config import Configuration
 from realtime_client.conversation import Conversation
 from realtime_client.dialects import Dialect
 from realtime_client.errors import ServerError
+from realtime_client.frames import interrupts, output_format
 from realtime_client.input import InputLedger
 from realtime_client.lives import ResponseRecord, State
 from realtime_client.outcome import Outcome
-from realtime_client.playback import PlaybackLedger
+from realtime_client.playback import Cut, PlaybackLedger, Unheard
 from realtime_client.router import PATIENCE, Router
 from realtime_client.turns import Turns
 from realtime_client.usage import UsageLedger
@@ -44,11 +45,13 @@ class Limits(NamedTuple):
     """How far a connection goes before it gives up or forgets.
 
     `patience` is for how many seconds a response may be silent before it counts as abandoned,
-    `max_items` how many items of the conversation are mirrored.
+    `max_items` how many items of the conversation are mirrored. `unheard` is what becomes, at an
+    interruption, of an item that nobody has heard a word of.
     """
 
     patience: float = PATIENCE
     max_items: int = 2_000
+    unheard: Unheard = "truncate"
 
 
 class Machines:
@@ -58,6 +61,7 @@ class Machines:
         "calls",
         "config",
         "conversation",
+        "cuts",
         "input",
         "playback",
         "router",
@@ -72,7 +76,9 @@ class Machines:
         self.calls = Calls()
         self.turns = Turns()
         self.input = InputLedger()
-        self.playback = PlaybackLedger()
+        self.playback = PlaybackLedger(unheard=limits.unheard)
+        self.cuts: list[Cut] = []
+        """What is to be truncated or deleted, because it was not heard."""
         self.usage = UsageLedger()
 
 
@@ -151,9 +157,59 @@ def _by_item(machines: Machines, event: Any, now: float) -> Route:
 def _on_audio(machines: Machines, event: events.ResponseOutputAudioDelta, now: float) -> Route:
     machines.config.spoken = True  # whoever hears it: the server has frozen the voice
     route = machines.router.on_event(event, now)
-    if route.verdict is Verdict.DELIVERED and isinstance(event.item_id, str):
-        machines.playback.on_audio(event.item_id, event.content_index or 0, len(event.delta))
+    record, item_id = route.record, event.item_id
+    if record is None or not isinstance(item_id, str):
+        return route
+    index, inside = event.content_index or 0, record.in_conversation
+    if route.verdict is Verdict.DELIVERED:
+        size, form = len(event.delta), record.audio_format
+        if not machines.playback.on_audio(item_id, index, size, form, in_conversation=inside):
+            return machines.router.discard(event, record)
+    elif route.verdict is Verdict.DISCARDED and inside:
+        # What the server has generated past a cut is not to be remembered as said.
+        cut = machines.playback.on_late(item_id, index)
+        machines.cuts += [cut] if cut is not None else []
     return route
+
+
+def _on_words(
+    machines: Machines, event: events.ResponseOutputAudioTranscriptDelta, now: float
+) -> Route:
+    route = machines.router.on_event(event, now)
+    record, item_id = route.record, event.item_id
+    if route.verdict is Verdict.DELIVERED and record is not None and isinstance(item_id, str):
+        time = event.start_time if isinstance(event.start_time, float) else None
+        machines.playback.on_words(
+            item_id,
+            event.content_index or 0,
+            event.delta,
+            time,
+            in_conversation=record.in_conversation,
+        )
+    return route
+
+
+def _on_all_words(
+    machines: Machines, event: events.ResponseOutputAudioTranscriptDone, now: float
+) -> Route:
+    route = machines.router.on_event(event, now)
+    if isinstance(event.item_id, str) and isinstance(event.transcript, str):
+        machines.playback.on_transcript(event.item_id, event.content_index or 0, event.transcript)
+    return route
+
+
+def _on_speech_started(
+    machines: Machines, event: events.InputAudioBufferSpeechStarted, now: float
+) -> None:
+    """Over WebSocket the client must stop its own playback and truncate at what was heard.
+
+    Whoever takes no audio here plays it in a way that the ledger does not know of, and
+    truncates himself.
+    """
+    machines.turns.on_speech_started(event, now)
+    if interrupts(machines.config.acknowledged) and machines.playback.has_listener:
+        machines.router.interrupted()
+        machines.cuts += machines.playback.interrupt(now)
 
 
 def _on_output_added(
@@ -169,7 +225,8 @@ def _on_output_added(
 def _on_output_done(machines: Machines, event: events.ResponseOutputItemDone, now: float) -> Route:
     item_id = text(event.item, "id")
     if item_id is not None:
-        machines.playback.forget(item_id)
+        is_whole = text(event.item, "status") == "completed"
+        machines.playback.on_finished(item_id, now, is_whole=is_whole)
     route = machines.router.on_item_done(event, item_id, now)
     machines.conversation.on_done(event)  # servers leave `conversation.item.done` out
     record = route.record
@@ -181,8 +238,10 @@ def _on_output_done(machines: Machines, event: events.ResponseOutputItemDone, no
 def _on_created(machines: Machines, event: events.ResponseCreated, now: float) -> Route:
     route = machines.router.on_created(event, now)
     record = route.record
-    if record is not None and record.in_conversation and record.initiator != "client":
-        machines.calls.on_asked()
+    if record is not None:
+        record.audio_format = output_format(machines.config.acknowledged, event.response)
+        if record.in_conversation and record.initiator != "client":
+            machines.calls.on_asked()
     return route
 
 
@@ -192,6 +251,9 @@ def _on_done(machines: Machines, event: events.ResponseDone, now: float) -> Rout
     record = route.record
     if record is not None:
         output = event.response.output or ()
+        for item in output:
+            is_whole = text(item, "status") == "completed"
+            machines.playback.on_finished(text(item, "id") or "", now, is_whole=is_whole)
         status = text(event.response, "status") or "completed"
         facts = called(record, given_up=route.verdict is Verdict.DISCARDED)
         machines.calls.on_response_done(record.id or "", status, output, **facts)
@@ -230,11 +292,11 @@ def _on_output_item(machines: Machines, event: events.ConversationItemAdded, now
 
 HANDLERS: Final[Mapping[type, Handler]] = {
     events.ResponseOutputAudioDelta: _on_audio,
-    events.ResponseOutputAudioTranscriptDelta: _by_response,
+    events.ResponseOutputAudioTranscriptDelta: _on_words,
     events.ResponseOutputTextDelta: _by_response,
     events.ResponseFunctionCallArgumentsDelta: _by_response,
     events.ResponseOutputAudioDone: _by_response,
-    events.ResponseOutputAudioTranscriptDone: _by_response,
+    events.ResponseOutputAudioTranscriptDone: _on_all_words,
     events.ResponseOutputTextDone: _by_response,
     events.ResponseFunctionCallArgumentsDone: _by_response,
     events.ResponseContentPartAdded: _by_response,
@@ -291,9 +353,7 @@ HANDLERS: Final[Mapping[type, Handler]] = {
         lambda m, e, now: m.input.on_cleared(e),
         lambda m, e, now: m.turns.on_cleared(e, now),
     ),
-    events.InputAudioBufferSpeechStarted: _item(
-        lambda m, e, now: m.turns.on_speech_started(e, now)
-    ),
+    events.InputAudioBufferSpeechStarted: _item(_on_speech_started),
     events.InputAudioBufferSpeechStopped: _item(
         lambda m, e, now: m.turns.on_speech_stopped(e, now)
     ),

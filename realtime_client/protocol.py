@@ -35,6 +35,7 @@ from realtime_client.creates import appended, keyed
 from realtime_client.dialects import GA, Dialect
 from realtime_client.errors import InvalidClientEvent, RealtimeError
 from realtime_client.frames import Frame, Happened, ending, server_error, shown, transcribes
+from realtime_client.input import InputLedger
 from realtime_client.leaves import Leaves
 from realtime_client.lives import Asked, ResponseRecord, WhenBusy
 from realtime_client.machines import (
@@ -124,6 +125,11 @@ class Protocol:
     def usage(self) -> UsageLedger:
         """What it has cost."""
         return self._machines.usage
+
+    @property
+    def input(self) -> InputLedger:
+        """What the server has been sent of the user's audio."""
+        return self._machines.input
 
     @property
     def playback(self) -> PlaybackLedger:
@@ -254,6 +260,20 @@ class Protocol:
         self.router.cancel(record)
         self._next(now)
 
+    def interrupt(self, now: float) -> tuple[ResponseRecord, ...]:
+        """Stop what is said in the conversation, and cut what was not heard.
+
+        Returns the responses that are to end: by their ids, as soon as those are known. A
+        create that waits for its turn is withdrawn.
+        """
+        waiting = [one for one in self.router.creates.waiting if one.in_conversation]
+        records = (*waiting, *self.router.occupants)
+        for record in records:
+            self.router.cancel(record)
+        self._machines.cuts += self.playback.interrupt(now)
+        self._next(now)
+        return records
+
     def give_up(self, event_id: str, now: float, *, heard: bool = False) -> None:
         """Nobody waits for this request any more.
 
@@ -290,7 +310,7 @@ class Protocol:
             route = handler(self._machines, event, now) if handler else SESSION_ROUTE
         if route.outcome is not None:
             self._outcomes.append(route.outcome)
-        if type(event) not in DELTAS:
+        if type(event) not in DELTAS or self._machines.cuts:
             self._next(now)  # what is being said makes it nobody's turn
         if self.is_opening:
             self._see_whether_open(event)
@@ -409,6 +429,23 @@ class Protocol:
             record.cancel_id = self.new_id("event")
             cancel = events.ResponseCancel(event_id=record.cancel_id, response_id=record.id or "")
             self._outbox.put(cancel)
+        if self._machines.cuts:
+            self._send_cuts()
+
+    def _send_cuts(self) -> None:
+        """What was not heard leaves the conversation. Some servers never answer a truncate."""
+        cuts, self._machines.cuts = self._machines.cuts, []
+        for cut in cuts:
+            self.conversation.note_heard(cut.item_id, cut.content_index, cut.transcript)
+            if cut.deletes:
+                self._outbox.put(events.ConversationItemDelete(item_id=cut.item_id))
+                continue
+            truncate = events.ConversationItemTruncate(
+                item_id=cut.item_id,
+                content_index=cut.content_index,
+                audio_end_ms=cut.audio_end_ms,
+            )
+            self._outbox.put(truncate)
 
     def _queue_create(self, record: ResponseRecord) -> None:
         asked, key = record.asked, record.key

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from realtime_client.connection import Connection
 from realtime_client.items import ConversationVerbs
 from realtime_client.machines import Limits
+from realtime_client.player import Playback
 from realtime_client.session import SessionVerbs
 from realtime_client.toolbox import Toolbox
 from realtime_client.uplink import Uplink
@@ -22,6 +23,8 @@ class How(NamedTuple):
     close_timeout: float
     limits: Limits
     chunk_ms: int
+    quality: str
+    on_short_commit: Literal["pad", "error"]
     max_calls: int
     max_rounds: int
     tool_timeout: float
@@ -36,11 +39,17 @@ class Rooms(NamedTuple):
     conversation: ConversationVerbs
     input_audio_buffer: InputAudioBufferVerbs
     tools: Toolbox
+    playback: Playback
 
     @classmethod
     def of(cls, connection: Connection, how: How) -> Rooms:
         """The rooms of a connection that is to be opened."""
-        uplink = Uplink(connection, chunk_ms=how.chunk_ms)
+        uplink = Uplink(
+            connection,
+            chunk_ms=how.chunk_ms,
+            quality=how.quality,
+            on_short_commit=how.on_short_commit,
+        )
         tools = Toolbox(
             connection,
             max_calls=how.max_calls,
@@ -55,4 +64,5 @@ class Rooms(NamedTuple):
             ConversationVerbs(connection),
             InputAudioBufferVerbs(connection, uplink),
             tools,
+            Playback(connection),
         )

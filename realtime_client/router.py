@@ -162,6 +162,20 @@ class Router:
                 record.step(Input.CANCELLED if heard else Input.GIVEN_UP)
                 self._cancel(record)
 
+    def interrupted(self) -> None:
+        """The user speaks over what is being said, and the server cancels it by itself.
+
+        No cancel is sent: it would find nothing to cancel.
+        """
+        for record in self._begun.values():
+            if record.in_conversation:
+                record.step(Input.CANCELLED)
+
+    def discard(self, event: Any, record: ResponseRecord) -> Route:
+        """What was delivered is not to be: its item was cut."""
+        self.counts[Verdict.DELIVERED, type(event)] -= 1
+        return self._count(event, Route(Verdict.DISCARDED, record))
+
     def find(self, response_id: str) -> ResponseRecord | None:
         """The response of this id, while it lasts."""
         return self._begun.get(response_id)

@@ -9,13 +9,14 @@ bounded. All hold their owner, and so the whole response.
 
 from __future__ import annotations
 
-from typing import Final, Generic, TypeVar
+from collections import deque
+from typing import Final, Generic, Protocol, TypeVar
 
 from realtime_client import events
 from realtime_client.errors import RealtimeError
 from realtime_client.streams import Kept, Once, Reader
 
-__all__ = ["AudioStream", "Delta", "TextStream"]
+__all__ = ["AudioStream", "Delta", "Listener", "TextStream"]
 
 T = TypeVar("T")
 
@@ -142,26 +143,63 @@ class TextStream:
         self._deltas.end(error)
 
 
+class Listener(Protocol):
+    """Who counts what is heard of one item."""
+
+    def handed(self, part: int, size: int) -> None:
+        """So many bytes of a part were taken to be played."""
+
+    def forget(self) -> None:
+        """Nobody will play it."""
+
+
 class AudioStream(Once[bytes]):
     """The audio of a message, in `format`, as it arrives: chunks of any size, each once."""
 
-    __slots__ = ("_order", "_owner", "began", "format")
+    __slots__ = ("_listener", "_order", "_owner", "_parts", "_taken", "began", "format")
 
-    def __init__(self, owner: object, what: str, format: events.AudioFormat | None) -> None:  # noqa: A002 - the wire's own name
+    def __init__(
+        self,
+        owner: object,
+        what: str,
+        format: events.AudioFormat | None,  # noqa: A002 - the wire's own name
+        listener: Listener,
+    ) -> None:
         super().__init__(what, bound=AUDIO_BOUND, size=len)
         self._owner = owner
-        self._order: _Parts[bytes] = _Parts()
+        self._listener = listener
+        self._parts: deque[int] = deque()
+        """The part of each chunk that waits to be read."""
+        self._taken = False
+        self._order: _Parts[tuple[int, bytes]] = _Parts()
         self.format = format
         """What the server acknowledged: 24 kHz 16-bit PCM, or 8 kHz G.711. None: unknown."""
         self.began = False
         """Whether any audio has come."""
 
+    async def __anext__(self) -> bytes:
+        chunk = await super().__anext__()
+        self._taken = True
+        self._listener.handed(self._parts.popleft(), len(chunk))
+        return chunk
+
+    def close(self) -> None:
+        """The consumer is done. What nobody has begun to read does not count as to be heard."""
+        if not self._taken:
+            self._listener.forget()
+        super().close()
+
+    def cut(self) -> None:
+        """Playing was interrupted: what has not been read is not to be read any more."""
+        self._drop()
+
     def _push(self, part: int, chunk: bytes) -> None:
         self.began = True
         if self._order.passes(part):
+            self._parts.append(part)
             self.push(chunk)
         elif self._hold(len(chunk)):
-            self._order.hold(part, chunk)
+            self._order.hold(part, (part, chunk))
 
     def _close_part(self, part: int) -> None:
         self._release(self._order.close(part))
@@ -173,9 +211,11 @@ class AudioStream(Once[bytes]):
 
     def _drop(self) -> None:
         self._order.rest()
+        self._parts.clear()
         super()._drop()
 
-    def _release(self, chunks: list[bytes]) -> None:
+    def _release(self, chunks: list[tuple[int, bytes]]) -> None:
         if chunks and not self.ended:
-            self._items.extend(chunks)
+            self._parts.extend(part for part, _ in chunks)
+            self._items.extend(chunk for _, chunk in chunks)
             self._bell.ring()

@@ -6,15 +6,25 @@ meets the connection. The target is the input format that the server *acknowledg
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, Literal
 
 from realtime_client import events
 from realtime_client.connection import Connection
 
 if TYPE_CHECKING:
-    from realtime_client.audio import AudioData, InputPipeline, WireFormat
+    from realtime_client.audio import (
+        AudioData,
+        Commit,
+        Counts,
+        InputPipeline,
+        WireFormat,
+    )
 
 __all__ = ["Uplink"]
+
+_log = logging.getLogger("realtime_client")
 
 _INPUT_FORMAT: Final = ("audio", "input", "format")
 
@@ -22,9 +32,19 @@ _INPUT_FORMAT: Final = ("audio", "input", "format")
 class Uplink:
     """The audio input of one connection."""
 
-    def __init__(self, connection: Connection, *, chunk_ms: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        chunk_ms: int,
+        quality: str = "HQ",
+        on_short_commit: Literal["pad", "error"] = "pad",
+    ) -> None:
         self._connection = connection
         self._chunk_ms = chunk_ms
+        self._quality = quality
+        self._on_short_commit: Literal["pad", "error"] = on_short_commit
+        self._vad_commits = 0
         self._acknowledged: events.AudioFormat | None = None
         self._pipeline: InputPipeline | None = None
 
@@ -41,17 +61,39 @@ class Uplink:
         while self._connection.changes(_INPUT_FORMAT):
             await self._connection.next_outcome()
 
-    def flush(self) -> None:
-        """Queue all that is held: the resampler's tail and a chunk that is not full."""
-        if self._pipeline is not None:
-            self._send(self._current().flush())
+    def commit(self) -> Commit:
+        """Queue all that is held, and silence where the turn is under 100 ms.
+
+        Raises:
+            UsageError: It is, and `on_short_commit` is "error". Nothing has changed.
+        """
+        self._connection.check_open()
+        commit = self._current().commit()
+        self._send(commit.chunks)
+        if commit.silence:
+            _log.info("a turn under 100 ms was padded with %d samples", commit.silence)
+        return commit
+
+    def refused(self, commit: Commit) -> None:
+        """The server did not take it: what was said joins the next turn."""
+        self._current().on_refused(commit)
+
+    def appended(self, audio: bytes | str) -> None:
+        """Audio goes out past the pipeline; a text is base64, four characters for three bytes."""
+        size = len(audio) if isinstance(audio, bytes) else len(audio.rstrip("=")) * 3 // 4
+        self._current().on_direct_append(size)
+
+    @property
+    def counts(self) -> Counts:
+        """What has become of every sample so far."""
+        return self._current().counts
 
     def clear(self) -> None:
         """Drop all that is held."""
         if self._pipeline is not None:
             self._pipeline.clear()
 
-    def _send(self, chunks: list[bytes]) -> None:
+    def _send(self, chunks: Iterable[bytes]) -> None:
         for chunk in chunks:
             self._connection.send(events.InputAudioBufferAppend(audio=chunk))
 
@@ -60,18 +102,27 @@ class Uplink:
 
         Where that has changed, a new one, which begins with what the old one held.
         """
-        acknowledged = _input_format(self._connection.protocol.config.acknowledged)
-        old = self._pipeline
-        if old is None or acknowledged != self._acknowledged:
+        core = self._connection.protocol
+        acknowledged = _input_format(core.config.acknowledged)
+        pipeline = self._pipeline
+        if pipeline is None:
             from realtime_client.audio import InputPipeline
 
-            new = InputPipeline(_wire_format(acknowledged), chunk_ms=self._chunk_ms)
-            self._acknowledged, self._pipeline = acknowledged, new
-            if old is not None:
-                held = old.format.decode(b"".join(old.flush()))
-                self._send(new.push(held, rate=old.format.rate))
-            return new
-        return old
+            pipeline = InputPipeline(
+                _wire_format(acknowledged),
+                chunk_ms=self._chunk_ms,
+                quality=self._quality,
+                on_short_commit=self._on_short_commit,
+            )
+        if self._vad_commits != core.input.vad_commits:
+            # Everything that has been appended before belongs to a turn that the server ended.
+            self._vad_commits = core.input.vad_commits
+            pipeline.on_committed()
+        if self._pipeline is not None and acknowledged != self._acknowledged:
+            pipeline, chunks = pipeline.in_format(_wire_format(acknowledged))
+            self._send(chunks)
+        self._acknowledged, self._pipeline = acknowledged, pipeline
+        return pipeline
 
 
 def _input_format(session: events.Session | None) -> events.AudioFormat | None:

@@ -15,13 +15,14 @@ import anyio
 from realtime_client import events
 from realtime_client.codec import client_event_from_dict
 from realtime_client.connection import Connection
-from realtime_client.errors import UsageError
+from realtime_client.errors import ServerError, UsageError
 from realtime_client.options import plain, tool_functions
 from realtime_client.response import Response
 from realtime_client.toolbox import Toolbox, refuse_deadlock
 from realtime_client.tools import ToolFunction
 
 if TYPE_CHECKING:
+    from realtime_client.audio import Counts
     from realtime_client.uplink import Uplink
 
 __all__ = [
@@ -139,6 +140,11 @@ class InputAudioBufferVerbs:
         self._uplink = uplink
         self._committing = anyio.Lock()
 
+    @property
+    def counts(self) -> Counts:
+        """What has become of every sample of the input: pushed, appended, committed, held."""
+        return self._uplink.counts
+
     async def append(self, audio: bytes | str) -> None:
         """Append audio that already is in the session's input format.
 
@@ -146,22 +152,32 @@ class InputAudioBufferVerbs:
         resampled or chunked; for anything else there is `client.send_audio`. At most 15 MiB.
         """
         self._connection.send(events.InputAudioBufferAppend(audio=audio))
+        self._uplink.appended(audio)
         await self._connection.drain()
 
     async def commit(self) -> events.InputAudioBufferCommitted:
         """End the turn: flush what is held here, commit, and wait for `committed`.
 
+        The server takes no turn under 100 ms. A shorter one is padded with silence, and
+        `counts.padded` says by how many samples; or with `on_short_commit="error"` of the
+        client it is refused here, and what was said joins the next turn.
+
         Raises:
-            ServerError: `input_audio_buffer_commit_empty`, under 100 ms of audio.
+            UsageError: Under 100 ms, as configured. Nothing was sent, and nothing is lost.
+            ServerError: The server refused it: `input_audio_buffer_commit_empty`.
         """
         # "The error can arrive about a second late, after the acknowledgements of later
         # events", and a `committed` names nobody: so one of ours at a time.
         async with self._committing:
             await self._uplink.settled()
-            self._uplink.flush()
-            return await self._connection.request(
-                events.InputAudioBufferCommit(), events.InputAudioBufferCommitted
-            )
+            commit = self._uplink.commit()
+            try:
+                return await self._connection.request(
+                    events.InputAudioBufferCommit(), events.InputAudioBufferCommitted
+                )
+            except ServerError:
+                self._uplink.refused(commit)
+                raise
 
     async def clear(self) -> events.InputAudioBufferCleared:
         """Forget the audio since the last commit, here and at the server."""

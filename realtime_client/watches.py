@@ -14,6 +14,7 @@ from realtime_client.conversation import Change
 from realtime_client.errors import ClientClosed, RealtimeError
 from realtime_client.frames import Frame, Happened
 from realtime_client.outcome import Outcome
+from realtime_client.playback import StopPlaying
 from realtime_client.response import Response
 from realtime_client.streams import Bell, Once
 
@@ -44,6 +45,7 @@ class Watches:
         self.notices: WeakSet[Once[Notice]] = WeakSet()
         self.strays: WeakSet[Once[Happened]] = WeakSet()
         self.changes: WeakSet[Once[Change]] = WeakSet()
+        self.stops: WeakSet[Once[StopPlaying]] = WeakSet()
 
     def frames(self, where: WeakSet[Once[Frame]], what: str) -> Once[Frame]:
         """A new watch of the frames of one direction, from now on."""
@@ -83,6 +85,14 @@ class Watches:
         self.changes.add(watch)
         return watch
 
+    def new_stops(self) -> Once[StopPlaying]:
+        """A new watch of the interruptions of playing, from now on."""
+        watch: Once[StopPlaying] = Once(
+            "playback.stops()", bound=NOTICES_BOUND, size=lambda _: 1, unit="stops"
+        )
+        self.stops.add(watch)
+        return watch
+
     def tell(self, watches: WeakSet[Once[T]], news: T) -> None:
         """Hand something to everybody who watches for it."""
         for watch in watches:
@@ -97,6 +107,7 @@ class Watches:
             *self.notices,
             *self.strays,
             *self.changes,
+            *self.stops,
         ]
         for watch in watches:
             watch.end(None if isinstance(error, ClientClosed) else error)

@@ -11,19 +11,7 @@ from realtime_client import events
 from realtime_client.codec import decode
 from realtime_client.response import Message, Response, deliver
 from tests import wire
-
-
-class Nobody:
-    """A handle that is not part of a session."""
-
-    async def request(self, command: Any, answer: Any) -> Any:
-        raise AssertionError("nobody asks here")
-
-    async def cancel(self, response_id: str) -> None:
-        raise AssertionError("nobody cancels here")
-
-    def refuse_deadlock(self) -> None:
-        raise AssertionError("nobody waits here")
+from tests.test_response import Nobody
 
 
 def begun() -> Response:

@@ -25,7 +25,8 @@ ROOMS = [
     "frames", "outbox", "machines", "opening", "protocol",
     # shell
     "streams", "pacing", "devices", "transport", "speech", "response", "user_turn",
-    "watches", "handles", "audience", "connection", "uplink", "toolbox", "items", "verbs", "say",
+    "watches", "handles", "audience", "listening", "connection", "player",
+    "uplink", "toolbox", "items", "verbs", "say",
     "session", "rooms", "client", "group", "__init__",
     # what is built on it
     "simulator", "cli", "__main__",

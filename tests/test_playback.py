@@ -11,10 +11,10 @@ from realtime_client import events
 from realtime_client.errors import UsageError
 from realtime_client.playback import (
     KEPT,
-    Heard,
+    Cut,
     PlaybackLedger,
+    Progress,
     StopPlaying,
-    Truncation,
     Unheard,
 )
 from realtime_client.playback.content import layout_of
@@ -27,7 +27,7 @@ ALAW = events.AudioFormat(type="audio/pcma")
 SECOND = 48_000  # bytes of 24 kHz PCM
 
 
-def ends(truncations: list[Truncation]) -> list[tuple[str, int, int]]:
+def ends(truncations: list[Cut]) -> list[tuple[str, int, int]]:
     return [(cut.item_id, cut.content_index, cut.audio_end_ms) for cut in truncations]
 
 
@@ -76,7 +76,7 @@ def test_the_three_counts() -> None:
     ledger.on_audio("a", 0, SECOND, PCM)
     ledger.on_handed("a", 0, SECOND // 2, 0.0)
     ledger.played(250)
-    assert ledger.heard("a", 0, 9.0) == Heard(1000, 500, 250, "", False)
+    assert ledger.heard("a", 0, 9.0) == Progress(1000, 500, 250, "", False)
     assert ledger.heard("a", 1, 9.0) is None
     assert ledger.heard("b", 0, 9.0) is None
 
@@ -152,7 +152,7 @@ def test_no_more_is_handed_over_than_was_received() -> None:
     ledger.on_handed("b", 0, 5 * SECOND, 0.0)
     ledger.on_handed("a", 1, 5 * SECOND, 0.0)
     ledger.played(60_000)
-    assert ledger.heard("a", 0, 0.0) == Heard(1000, 1000, 1000, "", False)
+    assert ledger.heard("a", 0, 0.0) == Progress(1000, 1000, 1000, "", False)
 
 
 # -- interruptions -------------------------------------------------------------------------
@@ -384,16 +384,16 @@ def test_audio_that_comes_first_after_the_interruption_is_cut_at_nothing_once() 
     ledger = PlaybackLedger()
     ledger.on_words("a", 0, "Hello")
     assert ledger.interrupt(0.0) == []  # there is no audio yet that could be truncated
-    assert ledger.on_late("a", 0) == Truncation("a", 0, 0, "", True)
+    assert ledger.on_late("a", 0) == Cut("a", 0, 0, "", True)
     assert ledger.on_late("a", 0) is None
     assert not ledger.on_audio("a", 0, SECOND, PCM)
-    assert ledger.on_late("a", 1) == Truncation("a", 1, 0, "", True)
+    assert ledger.on_late("a", 1) == Cut("a", 1, 0, "", True)
 
 
 def test_audio_that_comes_first_after_the_interruption_is_deleted_with_its_item() -> None:
     ledger = PlaybackLedger(unheard="delete")
     cut = ledger.on_late("a", 1)
-    assert cut == Truncation("a", 1, 0, "", True, deletes=True)
+    assert cut == Cut("a", 1, 0, "", True, deletes=True)
     assert ledger.on_late("a", 0) is None
     assert ledger.on_late("b", 0) is not None
 
@@ -403,10 +403,10 @@ def test_a_part_that_comes_late_does_not_delete_an_item_that_was_heard() -> None
     ledger.played(500)
     ledger.interrupt(0.0)
     late = ledger.on_late("a", 1)
-    assert late == Truncation("a", 1, 0, "", False)
+    assert late == Cut("a", 1, 0, "", False)
     ledger.on_audio("b", 0, SECOND, PCM)
     late = ledger.on_late("b", 1)
-    assert late == Truncation("b", 1, 0, "", False)
+    assert late == Cut("b", 1, 0, "", False)
 
 
 def test_a_cancel_lets_play_what_was_delivered_and_cuts_what_was_discarded() -> None:
@@ -415,7 +415,7 @@ def test_a_cancel_lets_play_what_was_delivered_and_cuts_what_was_discarded() -> 
     ledger.on_words("a", 0, "one two three")
     ledger.on_audio("a", 0, SECOND, PCM)
     ledger.on_handed("a", 0, SECOND, 0.0)
-    assert ledger.on_late("a", 0) == Truncation("a", 0, 1000, "one two", False)
+    assert ledger.on_late("a", 0) == Cut("a", 0, 1000, "one two", False)
     assert ledger.on_late("a", 0) is None
     ledger.on_finished("a", 0.0, is_whole=False)
     ledger.played(400)
@@ -436,10 +436,10 @@ def test_the_cuts_that_are_remembered_are_bounded() -> None:
 def test_without_a_report_the_clock_guesses_and_says_so() -> None:
     ledger = PlaybackLedger()
     ledger.on_audio("a", 0, SECOND, PCM)
-    assert ledger.heard("a", 0, 99.0) == Heard(1000, 0, 0, "", True)
+    assert ledger.heard("a", 0, 99.0) == Progress(1000, 0, 0, "", True)
     ledger.on_handed("a", 0, SECOND, 100.0)
     assert ledger.is_playing(100.25)
-    assert ledger.heard("a", 0, 100.25) == Heard(1000, 1000, 250, "", True)
+    assert ledger.heard("a", 0, 100.25) == Progress(1000, 1000, 250, "", True)
     cuts = ledger.interrupt(100.5)
     assert ends(cuts) == [("a", 0, 500)]
     assert cuts[0].is_estimate
@@ -494,7 +494,7 @@ def test_the_first_report_ends_the_guessing() -> None:
     ledger.on_handed("a", 0, SECOND, 0.0)
     assert played(ledger, "a", now=0.5) == 500
     ledger.played(300)  # a device with a long buffer
-    assert ledger.heard("a", 0, 0.9) == Heard(1000, 1000, 300, "", False)
+    assert ledger.heard("a", 0, 0.9) == Progress(1000, 1000, 300, "", False)
 
 
 def test_a_player_that_sets_marks_ends_the_guessing() -> None:
@@ -502,7 +502,7 @@ def test_a_player_that_sets_marks_ends_the_guessing() -> None:
     ledger.on_audio("a", 0, SECOND, PCM)
     ledger.on_handed("a", 0, SECOND, 0.0)
     ledger.mark("m")
-    assert ledger.heard("a", 0, 0.5) == Heard(1000, 1000, 0, "", False)
+    assert ledger.heard("a", 0, 0.5) == Progress(1000, 1000, 0, "", False)
 
 
 # -- reports -------------------------------------------------------------------------------
@@ -531,7 +531,7 @@ def test_a_report_is_a_number(ms: object) -> None:
         with pytest.raises(UsageError) as caught:
             report()
         assert str(caught.value) == text
-        assert ledger.heard("a", 0, 0.5) == Heard(1000, 1000, 500, "", True)  # nothing happened
+        assert ledger.heard("a", 0, 0.5) == Progress(1000, 1000, 500, "", True)  # nothing happened
 
 
 def test_a_player_can_report_by_item() -> None:
@@ -552,7 +552,7 @@ def test_a_report_by_item_ends_the_guessing() -> None:
     ledger.on_audio("a", 0, SECOND, PCM)
     ledger.on_handed("a", 0, SECOND // 2, 0.0)
     ledger.played(900, "a")
-    assert ledger.heard("a", 0, 0.9) == Heard(1000, 500, 500, "", False)
+    assert ledger.heard("a", 0, 0.9) == Progress(1000, 500, 500, "", False)
 
 
 def test_marks() -> None:
@@ -705,7 +705,7 @@ def test_a_player_that_reports_only_after_a_stop() -> None:
     assert ledger.is_playing(0.6)
     assert played(ledger, "b") == 0
     ledger.played(450)
-    assert ledger.heard("b", 0, 9.0) == Heard(1000, 1000, 50, "", False)
+    assert ledger.heard("b", 0, 9.0) == Progress(1000, 1000, 50, "", False)
 
 
 def test_what_the_player_threw_away_by_itself_was_not_heard() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from realtime_client import events
 from realtime_client.audio import WireFormat
-from realtime_client.playback import PlaybackLedger, Truncation
+from realtime_client.playback import Cut, PlaybackLedger
 from realtime_client.playback.content import layout_of
 from realtime_client.playback.line import TICKS
 from realtime_client.simulator import Say, listen
@@ -24,7 +24,7 @@ PCM_16K = events.AudioFormat(type="audio/pcm", rate=16_000)
 ULAW = events.AudioFormat(type="audio/pcmu")
 
 
-def ends(truncations: list[Truncation]) -> list[tuple[str, int, int]]:
+def ends(truncations: list[Cut]) -> list[tuple[str, int, int]]:
     return [(cut.item_id, cut.content_index, cut.audio_end_ms) for cut in truncations]
 
 
@@ -215,7 +215,7 @@ class Client:
     unplayed: float = 0.0
     played: float = 0.0
     cancelled: bool = False
-    cuts: dict[str, Truncation] = field(default_factory=dict)
+    cuts: dict[str, Cut] = field(default_factory=dict)
 
     def see(self, frames: list[Frame]) -> None:
         for frame in frames:
@@ -244,7 +244,7 @@ class Client:
         self.played += chunk
         self.ledger.played(self.played)
 
-    def send(self, cuts: list[Truncation]) -> None:
+    def send(self, cuts: list[Cut]) -> None:
         for cut in cuts:
             self.cuts[cut.item_id] = cut
             command = {

@@ -369,7 +369,7 @@ def test_an_error_that_is_a_plain_string_is_survived() -> None:
     assert outcomes(protocol, wire.frame("error", error="overloaded")) == []
 
 
-def test_audio_is_counted_while_its_message_lasts() -> None:
+def test_audio_is_counted_until_it_is_played_whatever_is_generated() -> None:
     protocol = opened()
     protocol.receive(wire.created("resp_1"), 1.0)
     item = {"response_id": "resp_1", "output_index": 0, "item": wire.message("m")}
@@ -381,6 +381,10 @@ def test_audio_is_counted_while_its_message_lasts() -> None:
         )
     assert protocol.playback.received("m") == 12
     protocol.receive(wire.frame("response.output_item.done", **item), 1.0)
+    protocol.receive(wire.done("resp_1"), 1.0)
+    assert protocol.playback.received("m") == 12
+    protocol.playback.on_handed("m", 0, 12, 1.0)
+    protocol.playback.played(1)
     assert protocol.playback.received("m") == 0
 
 

@@ -14,6 +14,7 @@ from realtime_client.codec import decode
 from realtime_client.errors import ConnectionLost, ResponseFailed
 from realtime_client.response import Call, Message, Output, Response
 from realtime_client.response import deliver as delivery
+from realtime_client.speech import Listener
 from tests import wire
 
 T = TypeVar("T")
@@ -26,6 +27,15 @@ class Nobody:
         raise AssertionError("nobody cancels here")
 
     def refuse_deadlock(self) -> None:
+        pass
+
+    def listener(self, item_id: str) -> Listener:
+        return self
+
+    def handed(self, part: int, size: int) -> None:
+        pass
+
+    def forget(self) -> None:
         pass
 
     async def request(self, command: events.ClientEvent, answer: type[T]) -> T:

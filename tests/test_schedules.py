@@ -45,6 +45,7 @@ from realtime_client.verdicts import DELTAS, Verdict
 from realtime_client.watches import Waiter
 from tests import wire
 from tests.schedules import Author, Network, Script, Weather, initiator, owner
+from tests.test_response import Nobody
 
 NONCE = "n"
 PATIENCE = 30.0
@@ -71,19 +72,6 @@ class Core(Protocol):
         ended = super().outcomes()
         self.given += ended
         return ended
-
-
-class Nobody:
-    """Handles of a schedule cannot act by themselves."""
-
-    async def request(self, command: Any, answer: Any) -> Any:
-        raise AssertionError("nobody asks here")
-
-    async def cancel(self, response_id: str) -> None:
-        raise AssertionError("nobody cancels here")
-
-    def refuse_deadlock(self) -> None:
-        raise AssertionError("nobody waits here")
 
 
 class Schedule:

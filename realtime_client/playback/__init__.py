@@ -1,6 +1,6 @@
 """What was really heard: `PlaybackLedger` counts it, and says what an interruption cuts."""
 
-from realtime_client.playback.facts import Heard, StopPlaying, Truncation, Unheard
+from realtime_client.playback.facts import Cut, Progress, StopPlaying, Unheard
 from realtime_client.playback.ledger import KEPT, PlaybackLedger
 
-__all__ = ["KEPT", "Heard", "PlaybackLedger", "StopPlaying", "Truncation", "Unheard"]
+__all__ = ["KEPT", "Cut", "PlaybackLedger", "Progress", "StopPlaying", "Unheard"]

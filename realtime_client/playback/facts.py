@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Heard", "StopPlaying", "Truncation", "Unheard"]
+__all__ = ["Cut", "Progress", "StopPlaying", "Unheard"]
 
 Unheard = Literal["truncate", "delete"]
 """What becomes of an item of which nothing was heard: cut at 0, or taken out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Progress:
     """How far one part of an item has come, each in whole milliseconds, rounded down."""
 
     received_ms: int
@@ -25,7 +25,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Truncation:
+class Cut:
     """What is to be sent for one part of an item: a truncate, or a delete of the whole item."""
 
     item_id: str
@@ -48,4 +48,4 @@ class StopPlaying:
     """
 
     items: tuple[str, ...]
-    truncations: tuple[Truncation, ...]
+    truncations: tuple[Cut, ...]

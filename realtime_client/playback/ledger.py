@@ -21,7 +21,7 @@ from typing import Final
 
 from realtime_client.errors import UsageError
 from realtime_client.playback.content import Content, Item
-from realtime_client.playback.facts import Heard, StopPlaying, Truncation, Unheard
+from realtime_client.playback.facts import Cut, Progress, StopPlaying, Unheard
 from realtime_client.playback.line import MS, Line, ticks_of
 
 __all__ = ["KEPT", "PlaybackLedger"]
@@ -86,7 +86,7 @@ class PlaybackLedger:
         if content is not None:
             content.settle(transcript)
 
-    def on_late(self, item_id: str, content_index: int) -> Truncation | None:
+    def on_late(self, item_id: str, content_index: int) -> Cut | None:
         """An audio delta arrived that is discarded, because its response was cancelled.
 
         Returns what is to be sent, once: the server takes it for said. A part that nobody
@@ -181,7 +181,7 @@ class PlaybackLedger:
 
     # -- the interruption -----------------------------------------------------------------------
 
-    def interrupt(self, now: float) -> list[Truncation]:
+    def interrupt(self, now: float) -> list[Cut]:
         """Playing stops now. Returns what is to be sent, in the order of the items.
 
         One for each part that has audio and was not heard to its end, or is not at its end
@@ -189,7 +189,7 @@ class PlaybackLedger:
         """
         playhead = self._line.playhead(now)
         cut = [key for key, item in self._items.items() if not item.is_over(playhead)]
-        truncations: list[Truncation] = []
+        truncations: list[Cut] = []
         for item_id in cut:
             item = self._items[item_id]
             cuts = self._cuts(item_id, item, playhead)
@@ -200,7 +200,7 @@ class PlaybackLedger:
         self._line.stop(now)
         return truncations
 
-    def _cuts(self, item_id: str, item: Item, playhead: int) -> list[Truncation]:
+    def _cuts(self, item_id: str, item: Item, playhead: int) -> list[Cut]:
         if self._unheard == "delete" and item.is_unheard(playhead):
             self._remember_cut(item_id, None)
             index, content = next(iter(item.contents.items()))
@@ -228,13 +228,13 @@ class PlaybackLedger:
         """Whether there is audio that was handed over and not played."""
         return self._line.playhead(now) < self._line.end
 
-    def heard(self, item_id: str, content_index: int, now: float) -> Heard | None:
+    def heard(self, item_id: str, content_index: int, now: float) -> Progress | None:
         """How far a part has come; None where it is not known, or over."""
         item, content = self._items.get(item_id), self._find(item_id, content_index)
         if item is None or content is None:
             return None
         played = content.played(self._line.playhead(now))
-        return Heard(
+        return Progress(
             content.length // MS,
             content.layout.ticks(content.handed) // MS,
             played // MS,
@@ -270,10 +270,10 @@ class PlaybackLedger:
         *,
         is_whole: bool = False,
         deletes: bool = False,
-    ) -> Truncation:
+    ) -> Cut:
         words = content.transcript(ticks, is_whole=is_whole)
         ms, is_estimate = ticks // MS, self._line.is_estimate
-        return Truncation(item_id, content_index, ms, words, is_estimate, deletes)
+        return Cut(item_id, content_index, ms, words, is_estimate, deletes)
 
     def _is_cut(self, item_id: str, content_index: int) -> bool:
         return (item_id, content_index) in self._cut or (item_id, None) in self._cut

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from realtime_client import events
 from realtime_client.errors import RealtimeError, UsageError
-from realtime_client.speech import AudioStream, TextStream
+from realtime_client.speech import AudioStream, Listener, TextStream
 from realtime_client.streams import Kept
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ class Acting(Protocol):
     def cancel(self, response_id: str) -> Awaitable[None]:
         """Cancel a response by its id, and wait for its end."""
 
+    def listener(self, item_id: str) -> Listener:
+        """Who counts what is heard of an item."""
+
     def refuse_deadlock(self) -> None:
         """Refuse to wait for what waits for the tool within which this is asked."""
 
@@ -47,7 +50,12 @@ class Output:
         self.response = response
         self.id = item_id
         self.item = item
-        self.audio = AudioStream(self, f"the audio of {item_id}", response.audio_format)
+        self.audio = AudioStream(
+            self,
+            f"the audio of {item_id}",
+            response.audio_format,
+            response._acting.listener(item_id),
+        )
         """What it says, as it is generated."""
         self.transcript = TextStream(self)
         """The words of the audio."""
