@@ -92,7 +92,7 @@ class Audience:
         if core.turns.notes:
             self.user_turns.tell(core.turns.notes)
             core.turns.notes.clear()
-        if core.calls.ready:
+        while core.calls.ready:  # to leave a call to the user is news for calls, too
             self._tell_calls(core.calls.drain())
 
     def follow_up(self, previous_id: str, response: Response | None) -> None:

@@ -167,8 +167,9 @@ class Connection:
         assert event_id is not None, "a command without an answer"
         try:
             answered = await self._answer(event_id)
-        finally:
-            self.protocol.conversation.give_up(event_id)
+        except BaseException:
+            self.protocol.give_up(event_id, anyio.current_time())
+            raise
         assert isinstance(answered, answer)
         return answered
 
@@ -233,6 +234,12 @@ class Connection:
             await function(*args)
         except Exception as error:  # noqa: BLE001 - it never ends its host
             _log.error("a task of the connection failed", exc_info=error)
+        except BaseExceptionGroup as group:
+            # A cancelled task may bring errors of its own; they are not its owner's.
+            errors, rest = group.split(Exception)
+            _log.error("a task of the connection failed", exc_info=errors)
+            if rest is not None:
+                raise rest from None
         finally:
             self._running -= 1
             self._finished.ring()

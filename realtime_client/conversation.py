@@ -36,6 +36,7 @@ from realtime_client.events import (
     ConversationItemInputAudioTranscriptionCompleted,
     ConversationItemRetrieved,
     ConversationItemTruncated,
+    FunctionCallItem,
     Item,
     MessageItem,
     ResponseOutputItemDone,
@@ -72,6 +73,9 @@ class Interrupted(NamedTuple):
 
     heard: str
     full: str | None
+
+
+_STATEFUL = (MessageItem, FunctionCallItem)
 
 
 class _Entry:
@@ -206,6 +210,14 @@ class Conversation:
                 self._write("done", item_id, entry, event.item)
                 self._catch_up(item_id, entry)
         return None
+
+    def on_over(self, item_id: str) -> None:
+        """The response of an item is over; one that nobody has finished stays as it is."""
+        entry = self._entries.get(item_id)
+        self._growing.pop(item_id, None)
+        if entry is not None and is_growing(entry.item) and isinstance(entry.item, _STATEFUL):
+            entry.done = True
+            self._write("done", item_id, entry, replace(entry.item, status="incomplete"))
 
     def on_deleted(self, event: ConversationItemDeleted) -> Outcome | None:
         """An item left the conversation."""

@@ -5,6 +5,11 @@ committed up to here, cleared up to here. Appends are never acknowledged; a comm
 with `input_audio_buffer.committed`, a clear with `input_audio_buffer.cleared`. The VAD
 commits too, by itself, with the same event. So one commit of ours is outstanding at a time,
 in order, and a `committed` that this ledger cannot explain is the VAD's.
+
+A commit whose caller has given up may still be refused, "about a second late, after the
+acknowledgements of later events". Until then nobody knows whether a `committed` answers it or
+the one after it, so the event is held: a refusal gives it to the next, and another `committed`
+shows that it was its own.
 """
 
 from __future__ import annotations
@@ -21,14 +26,26 @@ __all__ = ["InputLedger"]
 class InputLedger:
     """Counts of appended bytes, and the commits and clears that wait for their answers."""
 
-    __slots__ = ("_clears", "_commits", "appended", "vad_commits")
+    __slots__ = (
+        "_clears",
+        "_commits",
+        "_given_up",
+        "_held",
+        "appended",
+        "outcomes",
+        "vad_commits",
+    )
 
     def __init__(self) -> None:
         self.appended = 0
         """Bytes of audio handed to the server since the connection began."""
         self.vad_commits = 0
         """Commits that the server made by itself."""
+        self.outcomes: list[Outcome] = []
+        """Ends that came to light otherwise than by their own event."""
         self._commits: deque[str] = deque()
+        self._given_up: set[str] = set()
+        self._held: InputAudioBufferCommitted | None = None
         self._clears: deque[str] = deque()
 
     def on_append(self, audio: bytes | str) -> None:
@@ -48,10 +65,22 @@ class InputLedger:
 
     def on_committed(self, event: InputAudioBufferCommitted) -> Outcome | None:
         """The server committed: our oldest commit, or the VAD's own."""
-        if self._commits:
+        if not self._commits:
+            self.vad_commits += 1
+            return None
+        if self._commits[0] not in self._given_up:
             return Outcome(self._commits.popleft(), event)
-        self.vad_commits += 1
-        return None
+        if self._held is None:
+            self._held = event
+            return None
+        self._end_given_up(self._held)
+        self._held = None
+        return self.on_committed(event)
+
+    def give_up(self, event_id: str) -> None:
+        """Nobody waits for this commit any more."""
+        if event_id in self._commits:
+            self._given_up.add(event_id)
 
     def on_cleared(self, event: InputAudioBufferCleared) -> Outcome | None:
         """The server cleared its buffer; nobody but us asks for that."""
@@ -62,5 +91,20 @@ class InputLedger:
         for waiting in (self._commits, self._clears):
             if event_id in waiting:
                 waiting.remove(event_id)
+                if event_id in self._given_up:
+                    self._given_up.discard(event_id)
+                    self._give_held()
                 return Outcome(event_id, error=error)
         return None
+
+    def _give_held(self) -> None:
+        """The one that was given up was refused: what was held answers the next."""
+        held, self._held = self._held, None
+        outcome = self.on_committed(held) if held is not None else None
+        if outcome is not None:
+            self.outcomes.append(outcome)
+
+    def _end_given_up(self, event: InputAudioBufferCommitted) -> None:
+        event_id = self._commits.popleft()
+        self._given_up.discard(event_id)
+        self.outcomes.append(Outcome(event_id, event))

@@ -8,7 +8,7 @@ line here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypedDict
 
 import msgspec
@@ -251,15 +251,26 @@ def _on_done(machines: Machines, event: events.ResponseDone, now: float) -> Rout
     record = route.record
     if record is not None:
         output = event.response.output or ()
-        for item in output:
-            is_whole = text(item, "status") == "completed"
-            machines.playback.on_finished(text(item, "id") or "", now, is_whole=is_whole)
+        over(machines, record, output, now)
         status = text(event.response, "status") or "completed"
         facts = called(record, given_up=route.verdict is Verdict.DISCARDED)
         machines.calls.on_response_done(record.id or "", status, output, **facts)
         for item_id in () if record.in_conversation else (text(item, "id") for item in output):
             machines.conversation.let_go(item_id or "")
     return route
+
+
+def over(
+    machines: Machines, record: ResponseRecord, output: Iterable[events.Item], now: float
+) -> None:
+    """A response has ended, and with it every item of it; `output` is what the server shows."""
+    for item in output:
+        machines.conversation.on_done(events.ResponseOutputItemDone(item=item))
+        is_whole = text(item, "status") == "completed"
+        machines.playback.on_finished(text(item, "id") or "", now, is_whole=is_whole)
+    for item_id in record.items:
+        machines.conversation.on_over(item_id)
+        machines.playback.on_over(item_id, now)
 
 
 class Called(TypedDict):

@@ -46,6 +46,7 @@ from realtime_client.machines import (
     Machine,
     Machines,
     called,
+    over,
     text,
     with_item_id,
 )
@@ -232,7 +233,12 @@ class Protocol:
 
     def outcomes(self) -> list[Outcome]:
         """The requests that have got their end since the last call."""
-        sources = (self._outcomes, self.config.outcomes, self.router.creates.outcomes)
+        sources = (
+            self._outcomes,
+            self.config.outcomes,
+            self.router.creates.outcomes,
+            self.input.outcomes,
+        )
         if not any(sources):
             return []
         ended = [outcome for source in sources for outcome in source]
@@ -246,6 +252,7 @@ class Protocol:
         """The responses that have ended without a `response.done` since the last call."""
         ended, self.router.abandoned = self.router.abandoned, []
         for record, _ in ended:
+            over(self._machines, record, (), self._now)
             facts = called(record)
             self.calls.on_response_done(record.id or "", "cancelled", (), **facts)
         return ended
@@ -282,7 +289,9 @@ class Protocol:
         is tracked to its end.
         """
         self.router.give_up(event_id, heard=heard)
-        if self.config.withdraw(event_id) or self._asked.get(event_id, self.config) is None:
+        self._machines.input.give_up(event_id)
+        created = self._asked.get(event_id, self.config) is None
+        if created or self.config.withdraw(event_id) or self.conversation.give_up(event_id):
             self._asked.pop(event_id, None)
         self._next(now)
 
@@ -411,6 +420,7 @@ class Protocol:
         expires: float = math.inf,
         extra: str | None = None,
     ) -> str:
+        encode({"extra": extra})  # what cannot be written is refused before it waits
         event_id, event, command = self._named(event, command)
         asked = Asked(event_id, event, command, when_busy, expires, extra, now)
         self.router.ask(asked)

@@ -328,7 +328,6 @@ class Router:
         record.step(happened)
         for item_id in record.items:
             self._by_item.pop(item_id, None)
-        record.items.clear()
         record.finished.clear()
         record.seen.clear()
         if record.id is not None:

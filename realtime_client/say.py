@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, Unpack
 
 from realtime_client import events
-from realtime_client.response import AllAudio, Output, Response
+from realtime_client.lives import Initiator
+from realtime_client.response import AllAudio, Metrics, Output, Response, Timings
 from realtime_client.streams import Reader
 from realtime_client.verbs import ResponseVerbs
 from realtime_client.wording import exact, instruction, match
@@ -108,6 +109,26 @@ class Spoken:
     def outputs(self) -> tuple[Output, ...]:
         """The outputs that have begun, in their order: one message, if all goes well."""
         return self.response.outputs
+
+    @property
+    def initiator(self) -> Initiator:
+        """`client`: it was asked for here."""
+        return self.response.initiator
+
+    @property
+    def out_of_band(self) -> bool:
+        """Whether it leaves no trace in the conversation."""
+        return self.response.out_of_band
+
+    @property
+    def timings(self) -> Timings:
+        """When it was asked for, began, spoke and ended."""
+        return self.response.timings
+
+    @property
+    def metrics(self) -> Metrics:
+        """Its numbers."""
+        return self.response.metrics
 
     @property
     def audio(self) -> AllAudio:

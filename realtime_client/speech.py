@@ -13,7 +13,7 @@ from collections import deque
 from typing import Final, Generic, Protocol, TypeVar
 
 from realtime_client import events
-from realtime_client.errors import RealtimeError
+from realtime_client.errors import RealtimeError, UsageError
 from realtime_client.streams import Kept, Once, Reader
 
 __all__ = ["AudioStream", "Delta", "Listener", "TextStream"]
@@ -156,7 +156,7 @@ class Listener(Protocol):
 class AudioStream(Once[bytes]):
     """The audio of a message, in `format`, as it arrives: chunks of any size, each once."""
 
-    __slots__ = ("_listener", "_order", "_owner", "_parts", "_taken", "began", "format")
+    __slots__ = ("_is_read", "_listener", "_order", "_owner", "_parts", "_taken", "began", "format")
 
     def __init__(
         self,
@@ -171,6 +171,8 @@ class AudioStream(Once[bytes]):
         self._parts: deque[int] = deque()
         """The part of each chunk that waits to be read."""
         self._taken = False
+        self._is_read = False
+        """Whether somebody waits for the next chunk."""
         self._order: _Parts[tuple[int, bytes]] = _Parts()
         self.format = format
         """What the server acknowledged: 24 kHz 16-bit PCM, or 8 kHz G.711. None: unknown."""
@@ -178,7 +180,13 @@ class AudioStream(Once[bytes]):
         """Whether any audio has come."""
 
     async def __anext__(self) -> bytes:
-        chunk = await super().__anext__()
+        if self._is_read:
+            raise UsageError(f"{self._what} is read by somebody else, and is handed out once")
+        self._is_read = True
+        try:
+            chunk = await super().__anext__()
+        finally:
+            self._is_read = False
         self._taken = True
         self._listener.handed(self._parts.popleft(), len(chunk))
         return chunk

@@ -64,6 +64,11 @@ class _Stream(Generic[T]):
             self._error = error
             self._bell.ring()
 
+    @property
+    def error(self) -> BaseException | None:
+        """What it ended with, if that is an error."""
+        return self._error
+
     def _finish(self) -> None:
         """Raise what an ended stream ends with."""
         if self._error is not None:
@@ -135,7 +140,16 @@ class Once(_Stream[T]):
     stream ends with `SlowConsumer` and lets go of what it held: the reader never waits.
     """
 
-    __slots__ = ("__weakref__", "_bound", "_handed", "_items", "_size", "_unit", "_what", "held")
+    __slots__ = (
+        "__weakref__",
+        "_bound",
+        "_handed",
+        "_items",
+        "_size",
+        "_unit",
+        "_what",
+        "held",
+    )
 
     def __init__(
         self, what: str, *, bound: int, size: Callable[[T], int], unit: str = "bytes"

@@ -46,3 +46,40 @@ def test_a_refused_commit_does_not_eat_the_next_answer() -> None:
     assert ledger.on_refused("a", refusal) == Outcome("a", error=refusal)
     assert ledger.on_refused("a", refusal) is None
     assert ledger.on_committed(COMMITTED) == Outcome("b", COMMITTED)
+
+
+def test_a_commit_that_was_given_up_and_refused_late_leaves_the_answer_to_the_next() -> None:
+    ledger = InputLedger()
+    ledger.commit("first")
+    ledger.give_up("first")
+    ledger.commit("second")
+    committed = InputAudioBufferCommitted(item_id="item_1")
+    assert ledger.on_committed(committed) is None
+    refused = ledger.on_refused("first", ServerError("empty"))
+    assert refused is not None
+    assert ledger.outcomes == [Outcome("second", committed)]
+
+
+def test_a_commit_that_was_given_up_and_taken_does_not_take_the_answer_of_the_next() -> None:
+    ledger = InputLedger()
+    ledger.commit("first")
+    ledger.give_up("first")
+    ledger.commit("second")
+    one, two = (InputAudioBufferCommitted(item_id=name) for name in "ab")
+    assert ledger.on_committed(one) is None
+    assert ledger.on_committed(two) == Outcome("second", two)
+    assert ledger.outcomes == [Outcome("first", one)]
+    assert ledger.on_committed(one) is None
+    assert ledger.vad_commits == 1
+
+
+def test_several_that_were_given_up() -> None:
+    ledger = InputLedger()
+    for name in ("first", "second", "third"):
+        ledger.commit(name)
+    for name in ("first", "second", "unknown"):
+        ledger.give_up(name)
+    one, two, three = (InputAudioBufferCommitted(item_id=name) for name in "abc")
+    assert [ledger.on_committed(event) for event in (one, two)] == [None, None]
+    assert ledger.on_committed(three) == Outcome("third", three)
+    assert ledger.outcomes == [Outcome("first", one), Outcome("second", two)]

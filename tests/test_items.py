@@ -24,6 +24,7 @@ from realtime_client.kept import id_of
 from realtime_client.simulator import SimulatedSession, listen, sing
 from realtime_client.streams import Once
 from tests.scenarios import connected, says
+from tests.scripted import scripted
 from tests.simulated import base64
 from tests.wire import read
 
@@ -389,3 +390,15 @@ async def test_a_list_that_cannot_be_is_one_error_before_anything_is_sent() -> N
         assert len(session.received) == before
         agree(client, session, "a")
         assert issubclass(SyncIncomplete, RealtimeError)
+
+
+async def test_a_request_whose_caller_has_gone_is_forgotten() -> None:
+    async with scripted() as (client, _):
+        connection = client._connection
+        assert connection is not None
+        for _ in range(20):
+            with anyio.move_on_after(0):
+                await client.conversation.item.truncate("m", audio_end_ms=1)
+            with anyio.move_on_after(0):
+                await client.send_text("hello")
+        assert connection.protocol._asked == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 
 from realtime_client import Call, McpApproval, McpCall, events
@@ -247,3 +248,64 @@ async def test_a_picture_is_shown() -> None:
     assert parts["input_text"].text == "What is this?"
     assert str(parts["input_image"].image_url).startswith("data:image/png;base64,")
     assert parts["input_image"].detail == "low"
+
+
+async def test_a_failure_comes_after_the_audio_of_all_messages() -> None:
+    response = begun()
+    tell(response, "response.output_item.added", item=wire.message("n"))
+    for item_id, delta in (("m", "AAAA"), ("n", "AQEB")):
+        where = {"item_id": item_id, "output_index": 0, "content_index": 0}
+        tell(response, f"{AUDIO}.delta", **where, delta=delta)
+    end = {"id": "resp_1", "status": "failed", "output": []}
+    deliver(response, decode(wire.frame("response.done", response=end)), 9.0)
+    audio, heard_so_far = response.audio, []
+    with pytest.raises(ResponseFailed):
+        while True:
+            heard_so_far.append(await anext(audio))
+    assert heard_so_far == [bytes(3), bytes([1, 1, 1])]
+    assert isinstance(response.error, ResponseFailed)
+
+
+async def test_what_was_not_read_can_be_dropped() -> None:
+    response = begun()
+    part(response, f"{AUDIO}.delta", 0, delta="AAAA")
+    response.audio.close()
+    assert await heard(message(response)) == b""
+
+
+async def test_audio_has_one_reader() -> None:
+    response = begun()
+    stream = message(response).audio
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.__anext__)
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        with pytest.raises(UsageError, match="somebody else"):
+            await anext(stream)
+        part(response, f"{AUDIO}.delta", 0, delta="AAAA")
+    part(response, f"{AUDIO}.delta", 0, delta="AQEB")
+    assert await anext(stream) == bytes([1, 1, 1])
+
+
+async def test_unknown_items_of_a_response_are_told_apart() -> None:
+    response = begun()
+    for name in "xy":
+        item = {"type": "hologram", "id": name}
+        tell(response, "response.output_item.added", item=item)
+        tell(response, "response.output_item.done", item=item)
+    assert [output.id for output in response.outputs] == ["m", "x", "y"]
+    assert [output.ended for output in response.outputs] == [False, True, True]
+
+
+async def test_a_call_without_a_status_is_whole_if_its_response_is() -> None:
+    response = begun()
+    item = {"type": "function_call", "id": "f", "name": "look", "call_id": "c", "arguments": "{}"}
+    tell(response, "response.output_item.done", item=item)
+    call = response.outputs[1]
+    assert isinstance(call, Call)
+    assert not call.is_whole
+    end = {"id": "resp_1", "status": "completed", "output": []}
+    deliver(response, decode(wire.frame("response.done", response=end)), 9.0)
+    assert call.is_whole
+    with pytest.raises(AssertionError, match="nobody asks here"):
+        await call.answer("outside")

@@ -450,3 +450,52 @@ def test_the_calls_of_a_response_that_comes_too_late_are_not_carried_out() -> No
     (dispatch, *_) = protocol.calls.drain()
     assert isinstance(dispatch, Dispatch)
     assert dispatch.tools_off
+
+
+def test_instructions_that_cannot_be_written_are_refused_before_they_wait() -> None:
+    protocol = opened()
+    protocol.receive(wire.created("resp_1"), 1.0)
+    with pytest.raises(InvalidClientEvent):
+        protocol.respond(events.ResponseCreate(), now=1.0, extra="half a smile \ud83d")
+    protocol.receive(wire.done("resp_1"), 2.0)
+    assert sent(protocol) == []
+    assert protocol.router.is_idle
+
+
+@pytest.mark.parametrize("ends", ["done", "silent"])
+def test_an_item_that_nobody_finishes_is_over_with_its_response(ends: str) -> None:
+    protocol = opened()
+    protocol.receive(wire.created("resp_1"), 1.0)
+    growing = wire.message("m", status="in_progress")
+    for kind in ("response.output_item.added", "conversation.item.added"):
+        protocol.receive(wire.frame(kind, response_id="resp_1", item=growing), 1.0)
+    delta = {"item_id": "m", "content_index": 0, "delta": "AAAAAAAA"}
+    protocol.receive(wire.frame("response.output_audio.delta", response_id="resp_1", **delta), 1.0)
+    if ends == "done":
+        protocol.receive(wire.done("resp_1"), 2.0)
+    else:
+        protocol.on_deadline(70.0)
+        assert [one.record.id for one in protocol.abandoned()] == ["resp_1"]
+    (item,) = protocol.conversation.items
+    assert isinstance(item, events.MessageItem)
+    assert item.status == "incomplete"
+    protocol.playback.on_handed("m", 0, 6, 80.0)
+    protocol.playback.played(1)
+    assert protocol.playback.received("m") == 0
+
+
+def test_items_of_a_kind_that_we_do_not_know_are_told_apart_and_kept_out() -> None:
+    protocol = opened()
+    event_id = protocol.respond(events.ResponseCreate(response=OUTSIDE), now=1.0)
+    (create,) = sent(protocol)
+    assert event_id == create["event_id"]
+    metadata = create["response"]["metadata"]
+    response = {"id": "resp_1", "metadata": metadata, "conversation_id": None}
+    protocol.receive(wire.frame("response.created", response=response), 1.0)
+    item = {"type": "hologram", "id": "h"}
+    protocol.receive(wire.frame("response.output_item.added", response_id="resp_1", item=item), 1.0)
+    protocol.receive(wire.frame("conversation.item.added", item=item), 1.0)
+    assert protocol.conversation.items == ()
+
+
+OUTSIDE = events.ResponseCreateParams(conversation="none")

@@ -64,6 +64,12 @@ class UnknownVariant(Tagged, frozen=True, kw_only=True, tag="realtime_client.unk
         """The `type` that it had on the wire."""
         return str(self.raw.get("type"))
 
+    @property
+    def id(self) -> str | None:
+        """Its `id`, where it had one."""
+        value = self.raw.get("id")
+        return value if isinstance(value, str) else None
+
 
 class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event of a type that this version does not know; `payload` is its JSON object."""

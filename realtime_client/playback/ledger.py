@@ -113,6 +113,12 @@ class PlaybackLedger:
             item.is_whole = is_whole
             self._forget_heard(now)
 
+    def on_over(self, item_id: str, now: float) -> None:
+        """Its response is over: no more audio of it will come, whatever was said of the item."""
+        item = self._items.get(item_id)
+        if item is not None and not item.is_finished:
+            self.on_finished(item_id, now, is_whole=False)
+
     # -- what the reader and the player do --------------------------------------------------
 
     def on_handed(self, item_id: str, content_index: int, nbytes: int, now: float) -> None:

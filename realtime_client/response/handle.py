@@ -104,6 +104,12 @@ class Response:
         return "\n".join(words for words in said if words)
 
     @property
+    def error(self) -> RealtimeError | None:
+        """What it ended with, where that is an error: failed, abandoned, connection lost."""
+        error = self._outputs.error
+        return error if isinstance(error, RealtimeError) else None
+
+    @property
     def metrics(self) -> Metrics:
         """Its numbers: how fast it began, how long it took, what it cost."""
         return measured(self.timings, self.status, self.usage)
@@ -191,20 +197,35 @@ class Response:
 class AllAudio:
     """The audio of a whole response: every output's, in their order."""
 
-    __slots__ = ("_output", "_outputs")
+    __slots__ = ("_error", "_output", "_outputs", "_response")
 
     def __init__(self, response: Response) -> None:
+        self._response = response
         self._outputs = aiter(response)
         self._output: Output | None = None
+        self._error: RealtimeError | None = None
+        """What the audio of a message ended with; what the others have comes before it."""
+
+    def close(self) -> None:
+        """The consumer is done: what has come and was not read is dropped."""
+        for output in self._response.outputs:
+            output.audio.close()
 
     def __aiter__(self) -> AllAudio:
         return self
 
     async def __anext__(self) -> bytes:
         while True:
-            if self._output is None:
-                self._output = await anext(self._outputs)
             try:
+                if self._output is None:
+                    self._output = await anext(self._outputs)
                 return await anext(self._output.audio)
             except StopAsyncIteration:
+                if self._output is None:
+                    raise
+                self._output = None
+            except RealtimeError as error:
+                if self._output is None:
+                    raise self._error or error from None
+                self._error = self._error or error
                 self._output = None

@@ -149,7 +149,8 @@ class Call(_Arguments):
     @property
     def is_whole(self) -> bool:
         """Whether it may be carried out: finished, and not cut off."""
-        return text(self.item, "status") == "completed"
+        status = text(self.item, "status")
+        return (self.response.status if status is None else status) == "completed"
 
     async def answer(self, output: str) -> events.ConversationItemAdded:
         """Put the output of the function into the conversation, once the call is whole.
@@ -163,6 +164,8 @@ class Call(_Arguments):
             ConnectionLost: The connection of the call is gone; nothing was sent.
         """
         await self._ended.wait_ended()
+        if text(self.item, "status") is None:
+            await self.response.done()  # only that says whether it was cut off
         if not self.is_whole or self.call_id is None:
             raise UsageError(f"call {self.id} was cut off: it is not to be carried out")
         item = events.FunctionCallOutputItem(call_id=self.call_id, output=output)
