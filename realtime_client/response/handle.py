@@ -221,6 +221,8 @@ class AllAudio:
                     self._output = await anext(self._outputs)
                 return await anext(self._output.audio)
             except StopAsyncIteration:
+                if self._output is None and self._error is not None:
+                    raise self._error from None
                 if self._output is None:
                     raise
                 self._output = None
