@@ -110,6 +110,8 @@ class Connection:
     async def aclose(self) -> None:
         """Close, in bounded time, from any state. Every stream and call ends.
 
+        A tool that shields itself from cancellation is waited for, as Python has it.
+
         What was queued is written first, within the time for closing.
         """
         try:

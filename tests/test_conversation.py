@@ -13,8 +13,17 @@ from hypothesis import strategies as st
 from realtime_client import events
 from realtime_client.asking import RECENT
 from realtime_client.codec import decode
-from realtime_client.conversation import Change, Conversation
+from realtime_client.conversation import Change, Conversation, Interrupted
 from realtime_client.errors import ServerError, UsageError
+from realtime_client.events import (
+    ContentPart,
+    ConversationItemAdded,
+    ConversationItemDeleted,
+    ConversationItemDone,
+    ConversationItemTruncated,
+    FunctionCallItem,
+    MessageItem,
+)
 from realtime_client.kept import id_of
 from realtime_client.outcome import Outcome
 from tests import wire
@@ -889,3 +898,64 @@ def test_the_order_is_that_of_a_simple_model(steps: list[Any]) -> None:
             if item_id in model:
                 model.remove(item_id)
         assert ids(mirror) == "".join(model)
+
+
+# -- interruption -----------------------------------------------------------------------------
+
+
+def test_what_was_heard_is_kept_beside_all_of_it() -> None:
+    mirror = Conversation()
+    growing = MessageItem(id="m", role="assistant", status="in_progress", content=())
+    mirror.on_added(ConversationItemAdded(item=growing))
+    assert mirror.interrupted == {}
+    mirror.note_heard("m", 0, "Once upon")
+    mirror.note_heard("unknown", 0, "nothing")
+    assert mirror.interrupted == {("m", 0): Interrupted("Once upon", None)}
+    part = ContentPart(type="output_audio", transcript="Once upon a time")
+    whole = MessageItem(id="m", role="assistant", status="incomplete", content=(part,))
+    mirror.on_done(ConversationItemDone(item=whole))
+    assert mirror.interrupted == {("m", 0): Interrupted("Once upon", "Once upon a time")}
+    mirror.on_truncated(ConversationItemTruncated(item_id="m", content_index=0, audio_end_ms=500))
+    mirror.on_done(ConversationItemDone(item=growing))
+    assert mirror.interrupted == {("m", 0): Interrupted("Once upon", "Once upon a time")}
+    mirror.on_deleted(ConversationItemDeleted(item_id="m"))
+    assert mirror.interrupted == {}
+
+
+def test_all_of_it_may_be_known_before_the_interruption() -> None:
+    mirror = Conversation()
+    parts = (
+        ContentPart(type="output_audio", transcript=None),
+        ContentPart(type="output_audio", transcript="Once upon a time"),
+    )
+    whole = MessageItem(id="m", role="assistant", status="completed", content=parts)
+    mirror.on_added(ConversationItemAdded(item=whole))
+    for index, full in enumerate((None, "Once upon a time", None)):
+        mirror.note_heard("m", index, "Once")
+        assert mirror.interrupted["m", index] == Interrupted("Once", full)
+
+
+def test_an_item_whose_response_is_over_is_over() -> None:
+    mirror = Conversation()
+    call = FunctionCallItem(id="f", name="look", status="in_progress", arguments="")
+    message = MessageItem(id="m", role="assistant", status="in_progress", content=())
+    whole = MessageItem(id="w", role="assistant", status="completed", content=())
+    for item in (call, message, whole):
+        mirror.on_added(ConversationItemAdded(item=item))
+    mirror.notes.clear()
+    for item_id in ("f", "m", "w", "unknown"):
+        mirror.on_over(item_id)
+    states = [getattr(item, "status", None) for item in mirror.items]
+    assert states == ["incomplete", "incomplete", "completed"]
+    assert [(note.kind, note.item_id) for note in mirror.notes] == [("done", "f"), ("done", "m")]
+    mirror.on_added(ConversationItemAdded(item=message))  # late, and older than its end
+    assert [getattr(item, "status", None) for item in mirror.items] == states
+
+
+def test_an_item_whose_response_is_over_can_be_forgotten() -> None:
+    mirror = Conversation(max_items=1)
+    growing = MessageItem(id="m", role="assistant", status="in_progress", content=())
+    mirror.on_added(ConversationItemAdded(item=growing))
+    mirror.on_over("m")
+    mirror.on_added(ConversationItemAdded(item=MessageItem(id="n", role="user", content=())))
+    assert [getattr(item, "id", None) for item in mirror.items] == ["n"]
