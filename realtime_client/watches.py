@@ -53,22 +53,6 @@ class Watches:
         where.add(watch)
         return watch
 
-    def new_responses(self) -> Once[Response]:
-        """A new watch of the responses that begin from now on."""
-        watch: Once[Response] = Once(
-            "responses()", bound=RESPONSES_BOUND, size=lambda _: 1, unit="responses"
-        )
-        self.responses.add(watch)
-        return watch
-
-    def new_notices(self) -> Once[Notice]:
-        """A new watch of what happens to the configuration, from now on."""
-        watch: Once[Notice] = Once(
-            "session.notices()", bound=NOTICES_BOUND, size=lambda _: 1, unit="notices"
-        )
-        self.notices.add(watch)
-        return watch
-
     def new_strays(self) -> Once[Happened]:
         """A new watch of the events that nobody is told of, from now on."""
         watch: Once[Happened] = Once(
@@ -77,21 +61,21 @@ class Watches:
         self.strays.add(watch)
         return watch
 
+    def new_responses(self) -> Once[Response]:
+        """A new watch of the responses that begin from now on."""
+        return _counted(self.responses, "responses()", RESPONSES_BOUND, "responses")
+
+    def new_notices(self) -> Once[Notice]:
+        """A new watch of what happens to the configuration, from now on."""
+        return _counted(self.notices, "session.notices()", NOTICES_BOUND, "notices")
+
     def new_changes(self) -> Once[Change]:
         """A new watch of what happens to the conversation, from now on."""
-        watch: Once[Change] = Once(
-            "conversation.changes()", bound=NOTICES_BOUND, size=lambda _: 1, unit="changes"
-        )
-        self.changes.add(watch)
-        return watch
+        return _counted(self.changes, "conversation.changes()", NOTICES_BOUND, "changes")
 
     def new_stops(self) -> Once[StopPlaying]:
         """A new watch of the interruptions of playing, from now on."""
-        watch: Once[StopPlaying] = Once(
-            "playback.stops()", bound=NOTICES_BOUND, size=lambda _: 1, unit="stops"
-        )
-        self.stops.add(watch)
-        return watch
+        return _counted(self.stops, "playback.stops()", NOTICES_BOUND, "stops")
 
     def tell(self, watches: WeakSet[Once[T]], news: T) -> None:
         """Hand something to everybody who watches for it."""
@@ -111,6 +95,13 @@ class Watches:
         ]
         for watch in watches:
             watch.end(None if isinstance(error, ClientClosed) else error)
+
+
+def _counted(watches: WeakSet[Once[T]], what: str, bound: int, unit: str) -> Once[T]:
+    """A new watch that is bounded by the number of what it holds."""
+    watch: Once[T] = Once(what, bound=bound, size=lambda _: 1, unit=unit)
+    watches.add(watch)
+    return watch
 
 
 class Waiter:
