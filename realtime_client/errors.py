@@ -22,6 +22,7 @@
     ├── ConfigDrift                   an update was acknowledged with other values
     ├── SyncIncomplete                a part of `conversation.sync` was refused
     ├── ToolError                     a tool tells the model why it came to nothing
+    ├── DeviceError                   no sound on this machine, or not that device
     ├── SlowConsumer                  a stream nobody read grew past its bound
     ├── AcknowledgementTimeout        the server did not answer in time
     └── ConnectionFailed              the connection, not the call
@@ -40,6 +41,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from realtime_client.redaction import redacted
+
 __all__ = [
     "AcknowledgementTimeout",
     "ClientClosed",
@@ -48,6 +51,7 @@ __all__ = [
     "ConnectionFailed",
     "ConnectionLost",
     "ConversationBusy",
+    "DeviceError",
     "HandshakeRefused",
     "InvalidAudio",
     "InvalidClientEvent",
@@ -151,7 +155,7 @@ class ServerError(RealtimeError):
 class SessionUpdateRejected(ServerError):
     """The server refused a `session.update`; the whole of it, as it always does.
 
-    `update` is what was asked for, in the session's own shape.
+    `update` is what was asked for, in the session's own shape, with `***` for credentials.
     """
 
     def __init__(
@@ -164,19 +168,19 @@ class SessionUpdateRejected(ServerError):
         event_id: str | None = None,
         update: dict[str, Any] | None = None,
     ) -> None:
-        self.update = update or {}
+        self.update: dict[str, Any] = redacted(update or {})
         super().__init__(message, code=code, type=type, param=param, event_id=event_id)
 
 
 class ConfigDrift(RealtimeError):
     """The server acknowledged an update, but not with the values that were asked.
 
-    `ignored` lists the fields: path, asked and effective value. Raised in strict mode only.
+    `ignored` lists the fields: path, asked and effective value, with `***` for credentials.
+    Raised in strict mode only.
     """
 
     def __init__(self, ignored: tuple[Any, ...]) -> None:
-        self.ignored = ignored
-        # Paths only: a tool's credential may be among the values.
+        self.ignored: tuple[Any, ...] = redacted(ignored)
         super().__init__(
             "the server did not take what was asked: " + ", ".join(path for path, _, _ in ignored)
         )
@@ -244,6 +248,10 @@ class SyncIncomplete(RealtimeError):
         item_id, error = refused[0]
         more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
         super().__init__(f"the server refused a part of the sync: item {item_id}: {error}{more}")
+
+
+class DeviceError(RealtimeError):
+    """There is no sound on this machine, not that device, or not at that rate."""
 
 
 class SlowConsumer(RealtimeError):

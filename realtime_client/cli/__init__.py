@@ -68,13 +68,7 @@ def converse(
     """
     from realtime_client.cli.converse import Job, run
 
-    api_key = None
-    if api_key_env is not None:
-        api_key = os.environ.get(api_key_env)
-        if not api_key:
-            raise Mistake(f"--api-key-env {api_key_env}: that variable is not set")
-        if endpoint is None:
-            raise Mistake("--api-key-env needs --endpoint URL; the simulator takes no key")
+    api_key = _api_key(api_key_env, endpoint)
     options = {"model": model, "voice": voice, "instructions": instructions}
     job = Job(
         recording=recording,
@@ -86,6 +80,55 @@ def converse(
         options={name: value for name, value in options.items() if value is not None},
     )
     run(job)
+
+
+@main.command()
+@click.option("--endpoint", metavar="URL", help="A real server; the embedded simulator otherwise.")
+@click.option("--api-key-env", metavar="NAME", help="The variable that holds the server's key.")
+@click.option("--model", metavar="MODEL", help="The model to ask for.")
+@click.option("--voice", metavar="VOICE", help="The voice of the answer.")
+@click.option("--instructions", metavar="TEXT", help="What the model is told to be.")
+@click.option("--headphones", is_flag=True, help="Listen while the model speaks.")
+def talk(
+    endpoint: str | None,
+    api_key_env: str | None,
+    model: str | None,
+    voice: str | None,
+    instructions: str | None,
+    headphones: bool,
+) -> None:
+    """Talk to a model, at microphone and speaker.
+
+    Space interrupts the model, m mutes the microphone, q ends the conversation.
+
+    A microphone hears the loudspeaker too, and there is no acoustic echo cancellation here. So
+    the microphone is off while the model speaks, and only a key interrupts it. With
+    --headphones it stays on, and speaking interrupts as well.
+
+    Needs the extra "devices": pip install 'realtime-voice-client[devices]'.
+    """
+    from realtime_client.cli.talk import Job, run
+
+    options = {"model": model, "voice": voice, "instructions": instructions}
+    job = Job(
+        endpoint=endpoint,
+        api_key=_api_key(api_key_env, endpoint),
+        headphones=headphones,
+        options={name: value for name, value in options.items() if value is not None},
+    )
+    run(job)
+
+
+def _api_key(name: str | None, endpoint: str | None) -> str | None:
+    """The key in the variable that was named."""
+    if name is None:
+        return None
+    api_key = os.environ.get(name)
+    if not api_key:
+        raise Mistake(f"--api-key-env {name}: that variable is not set")
+    if endpoint is None:
+        raise Mistake("--api-key-env needs --endpoint URL; the simulator takes no key")
+    return api_key
 
 
 @main.command()
