@@ -58,6 +58,7 @@ bench: $(VENV)/.development
 	$(BIN)/python benches/group.py --clients 1000
 	$(BIN)/python benches/responses.py --responses 100000
 	$(BIN)/python benches/audio.py
+	$(BIN)/python benches/noise.py
 
 clean:
 	rm -rf $(VENV) out mutants build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

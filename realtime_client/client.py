@@ -135,6 +135,7 @@ class Client:
             max_rounds=max_rounds,
             tool_timeout=tool_timeout,
         )
+        self._how.check()
         self._connect = connect or connect_websocket(
             open_timeout=open_timeout, close_timeout=close_timeout, keepalive=keepalive
         )
@@ -154,21 +155,9 @@ class Client:
         """
         if self._connection is not None:
             raise UsageError("a Client is entered once; make another one for another session")
-        how = self._how
-        core = protocol.Protocol(
-            nonce=secrets.token_hex(4),
-            now=anyio.current_time(),
-            session=self._enter_group(),
-            open_timeout=how.open_timeout,
-            limits=how.limits,
-            dialect=self._endpoint.dialect,
-        )
-        self._connection = connection = Connection(core, close_timeout=how.close_timeout)
-        self._rooms = Rooms.of(connection, how)
-        if self._group is not None:
-            self._rooms.tools.add(*self._group.functions)
-        self._rooms.tools.add(*self._functions)
+        session = self._enter_group()
         try:
+            connection = self._new_connection(session)
             await connection.open(
                 self._connect,
                 self._endpoint.connect_url(self._model),
@@ -178,6 +167,24 @@ class Client:
             self._leave_group()
             raise
         return self
+
+    def _new_connection(self, session: Leaves | None) -> Connection:
+        """A connection that is to be opened, and what belongs to it."""
+        how = self._how
+        core = protocol.Protocol(
+            nonce=secrets.token_hex(4),
+            now=anyio.current_time(),
+            session=session,
+            open_timeout=how.open_timeout,
+            limits=how.limits,
+            dialect=self._endpoint.dialect,
+        )
+        connection = Connection(core, close_timeout=how.close_timeout)
+        self._connection, self._rooms = connection, Rooms.of(connection, how)
+        if self._group is not None:
+            self._rooms.tools.add(*self._group.functions)
+        self._rooms.tools.add(*self._functions)
+        return connection
 
     async def __aexit__(
         self,

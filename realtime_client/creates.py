@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -35,12 +35,23 @@ from realtime_client.events import ResponseCreate, ResponseCreateParams, Respons
 from realtime_client.lives import Asked, Initiator, Input, ResponseRecord, State
 from realtime_client.outcome import Outcome
 
-__all__ = ["METADATA_KEY", "RETRY", "TRIES", "Creates", "appended", "keyed", "own_metadata"]
+__all__ = [
+    "METADATA_KEY",
+    "RETRY",
+    "TRIES",
+    "Creates",
+    "appended",
+    "keyed",
+    "own_metadata",
+    "refuse_metadata",
+]
 
 METADATA_KEY: Final = "realtime_client"
 """Our pair in `metadata`: 16 pairs at most, so 15 are the caller's."""
 
 MAX_METADATA: Final = 16
+MAX_KEY: Final = 64
+MAX_VALUE: Final = 512
 
 RETRY: Final = 0.5
 """Seconds until a create is tried again that an unseen response has kept out."""
@@ -86,12 +97,7 @@ class Creates:
             ConversationBusy: It was not to wait, and has to.
         """
         params = asked.event.response
-        theirs = (params.metadata if params else None) or {}
-        if METADATA_KEY in theirs or len(theirs) >= MAX_METADATA:
-            raise UsageError(
-                f"metadata takes {MAX_METADATA - 1} pairs of your own, none named "
-                f"{METADATA_KEY!r}; got {len(theirs)}"
-            )
+        refuse_crowded((params.metadata if params else None) or {})
         if asked.when_busy == "fail" and asked.in_conversation and busy is not None:
             raise ConversationBusy("a response of the conversation is active", active=busy)
         self._counter += 1
@@ -242,14 +248,64 @@ def keyed(command: Any, key: str) -> Any:
 def appended(command: ResponseCreate, session: object, extra: str) -> ResponseCreate:
     """A create whose instructions are those in force, the session's or its own, and `extra`.
 
+    An empty `extra` adds nothing.
+
     "`response.instructions` replaces the session's instructions for that response."
     """
+    if not extra:
+        return command
     params = command.response or ResponseCreateParams()
-    in_force = params.instructions or (session if isinstance(session, str) else "")
+    in_force: object = params.instructions
+    if not isinstance(in_force, str):  # an empty text of its own is one, and replaces
+        in_force = session if isinstance(session, str) else ""
     whole = f"{in_force}\n\n{extra}" if in_force else extra
     return msgspec.structs.replace(
         command, response=msgspec.structs.replace(params, instructions=whole)
     )
+
+
+def refuse_crowded(theirs: Mapping[str, Any]) -> None:
+    """Raise for metadata of the caller's that leaves no room for our key.
+
+    Raises:
+        UsageError: Too many pairs, or one that has our name.
+    """
+    if METADATA_KEY in theirs:
+        raise UsageError(
+            f"metadata: the key {METADATA_KEY!r} is the client's own; name yours otherwise"
+        )
+    if len(theirs) >= MAX_METADATA:
+        raise UsageError(f"metadata takes {MAX_METADATA - 1} pairs of your own; got {len(theirs)}")
+
+
+def refuse_metadata(theirs: object) -> None:
+    """Raise for metadata that no server takes, or that leaves no room for our key.
+
+    Raises:
+        UsageError: It names the pair.
+    """
+    if theirs is None:
+        return
+    if not isinstance(theirs, Mapping):
+        raise UsageError(f"metadata is pairs of texts, not {type(theirs).__name__}")
+    for key, value in theirs.items():
+        if not isinstance(key, str):
+            raise UsageError(f"metadata has texts for its keys, not {key!r}")
+        if len(key) > MAX_KEY:
+            raise UsageError(
+                f"a key of metadata has at most {MAX_KEY} characters; "
+                f"got one of {len(key)}: {key[:MAX_KEY]!r}..."
+            )
+        if not isinstance(value, str):
+            raise UsageError(
+                f"metadata has texts for its values; that of {key!r} is {type(value).__name__}"
+            )
+        if len(value) > MAX_VALUE:
+            raise UsageError(
+                f"a value of metadata has at most {MAX_VALUE} characters; "
+                f"that of {key!r} has {len(value)}"
+            )
+    refuse_crowded(theirs)
 
 
 def own_metadata(response: ResponseResource) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from realtime_client.errors import InvalidConfig, UsageError
 
 __all__ = [
+    "advice_for_response",
     "refuse_flat_session",
     "refuse_former_names",
     "refuse_former_values",
@@ -50,11 +51,45 @@ _NESTED: Final[Mapping[str, str]] = {
     "turn_detection": "session.audio.input.turn_detection",
 }
 
+_SESSIONS: Final = frozenset(
+    {
+        "include", "input_format", "noise_reduction", "speed", "tracing", "transcription",
+        "truncation", "turn_detection",
+    }
+)  # fmt: skip
+"""Shortcuts for fields that a session has and a response has not."""
+
+_IN_RESPONSE: Final[Mapping[str, str]] = {
+    "chat_ctx": "input=[...], with conversation='none' or in place of the conversation",
+    "output_audio_format": "audio={'output': {'format': {'type': 'audio/pcm', 'rate': 24000}}}",
+    "output_format": "audio={'output': {'format': {'type': 'audio/pcm', 'rate': 24000}}}",
+    "voice": "audio={'output': {'voice': ...}}",
+    **{name: _FIELDS[name] for name in ("modalities", "temperature", "max_response_output_tokens")},
+}
+"""Options of a response by names of an older client, or by a session's shortcut."""
+
 _FORMATS: Final[Mapping[str, str]] = {
     "pcm16": "{'type': 'audio/pcm', 'rate': 24000}",
     "g711_ulaw": "{'type': 'audio/pcmu'}",
     "g711_alaw": "{'type': 'audio/pcma'}",
 }
+
+
+def advice_for_response(path: str) -> str | None:
+    """What to write in place of an option that a response does not have, where that is known.
+
+    `path` is the option's in a `response.create`, such as `response.temperature`.
+    """
+    name = path.removeprefix("response.")
+    if name in _IN_RESPONSE:
+        return f"today it is {_IN_RESPONSE[name]}"
+    name = name.removeprefix("audio.output.")
+    if name in _SESSIONS:
+        return f"it belongs to the session: `await client.session.update({name}=...)`"
+    if name == "audio.input":
+        shape = "session={'audio': {'input': ...}}"
+        return f"it belongs to the session: `await client.session.update({shape})`"
+    return None
 
 
 def refuse_former_names(names: Mapping[str, Any]) -> None:

@@ -11,15 +11,21 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import msgspec
 
 from realtime_client import events
-from realtime_client.codec import client_event_from_dict
 from realtime_client.connection import Connection
 from realtime_client.conversation import Change, Interrupted
-from realtime_client.errors import ConnectionFailed, RealtimeError, SyncIncomplete, UsageError
-from realtime_client.options import plain
+from realtime_client.errors import (
+    ConnectionFailed,
+    InvalidClientEvent,
+    RealtimeError,
+    SyncIncomplete,
+    UsageError,
+)
 from realtime_client.streams import Once
 from realtime_client.syncing import plan
+from realtime_client.written import item_from
 
 __all__ = ["ConversationVerbs", "ItemVerbs", "Synced"]
 
@@ -41,7 +47,7 @@ class ItemVerbs:
             UsageError: It is no item that a client can create. Nothing was sent.
             ServerError: The server refused it.
         """
-        command = _create(item, None if after is None else _item_id(after))
+        command = item_from(item, after=None if after is None else _item_id(after))
         if isinstance(command.item, events.UnknownVariant | events.ItemReference):
             raise UsageError(
                 f"an item of type {command.item.type!r} cannot be created; what is newer than this "
@@ -139,7 +145,7 @@ class ConversationVerbs:
             SyncIncomplete: The server refused a part of it. It says what was done.
             ConnectionFailed: The connection is gone, and its conversation with it.
         """
-        want = [_create(item, None).item for item in items]
+        want = _wanted(items)
         async with self._syncing:
             self._connection.check_open()
             if self._mirror.forgotten:
@@ -195,14 +201,17 @@ class ConversationVerbs:
         return {item_id: refused[item_id] for item_id in commands if item_id in refused}
 
 
-def _create(item: events.Item | _Dict, after: str | None) -> events.ConversationItemCreate:
-    """A create out of a struct or a dict, checked against the protocol."""
-    wire: dict[str, Any] = {"type": "conversation.item.create", "item": plain(item)}
-    if after is not None:
-        wire["previous_item_id"] = after
-    command = client_event_from_dict(wire)
-    assert isinstance(command, events.ConversationItemCreate)
-    return command
+def _wanted(items: object) -> list[events.Item]:
+    """The items of a list, each checked against the protocol."""
+    if isinstance(items, str | Mapping | msgspec.Struct) or not isinstance(items, Iterable):
+        raise UsageError(f"sync takes a list of items, not {type(items).__name__}")
+    wanted = []
+    for number, item in enumerate(items, 1):
+        try:
+            wanted.append(item_from(item).item)
+        except InvalidClientEvent as error:
+            raise InvalidClientEvent(f"item {number} of the list: {error}") from None
+    return wanted
 
 
 def _id(item: events.Item) -> str:

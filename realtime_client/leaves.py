@@ -16,6 +16,7 @@ from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
 from realtime_client.events import UNSET, SemanticVad, ServerVad, UnsetType
+from realtime_client.redaction import redacted
 
 __all__ = [
     "Drift",
@@ -49,7 +50,7 @@ _DETECTORS: Final[Mapping[str, frozenset[str]]] = {
 
 
 class Drift(NamedTuple):
-    """One field where the server's value is not what was asked.
+    """One field where the server's value is not what was asked; `***` stands for credentials.
 
     `effective` is `UNSET` where the server's session does not have the field at all.
     """
@@ -118,7 +119,7 @@ def drift(asked: Leaves, effective: Leaves) -> tuple[Drift, ...]:
     for path, value in asked.items():
         for below, wanted, got in _fields(path, value, effective.get(path, UNSET)):
             if not _satisfies(wanted, got):
-                found.append(Drift(dotted(below), deepcopy(wanted), deepcopy(got)))
+                found.append(redacted(Drift(dotted(below), deepcopy(wanted), deepcopy(got))))
     return tuple(found)
 
 

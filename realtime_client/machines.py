@@ -277,8 +277,10 @@ class Called(TypedDict):
     """What the calls of a response depend on."""
 
     out_of_band: bool
+    foreign: bool
     tools_off: bool
     offered: frozenset[str]
+    request: str | None
 
 
 def called(record: ResponseRecord, *, given_up: bool = False) -> Called:
@@ -290,9 +292,11 @@ def called(record: ResponseRecord, *, given_up: bool = False) -> Called:
     asked = record.asked
     unwanted = given_up or record.state is State.DISCARDED
     return {
-        "out_of_band": not record.in_conversation or record.initiator == "other",
+        "out_of_band": not record.in_conversation,
+        "foreign": record.initiator == "other",
         "tools_off": unwanted or (asked is not None and asked.tools_off),
         "offered": asked.offered if asked is not None else frozenset(),
+        "request": record.event_id,
     }
 
 

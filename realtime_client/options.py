@@ -8,7 +8,7 @@ JSON null, and giving the same field twice is an error rather than a race.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 import msgspec
@@ -41,7 +41,8 @@ from realtime_client.former import (
     refuse_former_values,
 )
 from realtime_client.leaves import leaves
-from realtime_client.tools import ToolFunction
+from realtime_client.tools import ToolFunction, refuse_undecorated
+from realtime_client.written import lost
 
 __all__ = [
     "SHORTCUTS",
@@ -118,7 +119,9 @@ def session_from(
     Raises:
         InvalidConfig: An unknown name, one of an older client, a value that does not fit or
             is out of its range, or a field given twice.
+        InvalidTool: A function among the `tools` has no `@tool`.
     """
+    tool_functions(session, shortcuts)  # a function without `@tool` would be no JSON
     tree = plain(session) if session is not None else {}
     refuse_former_names({**tree, **shortcuts})
     refuse_flat_session(tree)
@@ -146,10 +149,16 @@ def session_from(
 def tool_functions(
     session: AnySession | _Dict | None, shortcuts: Mapping[str, Any]
 ) -> tuple[ToolFunction[..., Any], ...]:
-    """The functions among the tools that are given as to `session_from`."""
+    """The functions among the tools that are given as to `session_from`.
+
+    Raises:
+        InvalidTool: One of them has no `@tool`.
+    """
     given: Any = session.get("tools") if isinstance(session, Mapping) else None
     if isinstance(session, SessionConfig):
         given = session.tools
+    refuse_undecorated(given)
+    refuse_undecorated(shortcuts.get("tools"))
     tools = [*_sequence(given), *_sequence(shortcuts.get("tools"))]
     return tuple(tool for tool in tools if isinstance(tool, ToolFunction))
 
@@ -221,23 +230,9 @@ def _checked(tree: dict[str, Any]) -> AnySession:
         raise InvalidConfig(
             f"session.type is {tree['type']!r}; it must be 'realtime' or 'transcription'"
         )
-    for path in _lost(tree, msgspec.json.decode(encode(session))):
+    for path in lost(tree, msgspec.json.decode(encode(session))):
         raise InvalidConfig(
             f"a {tree['type']} session has no field {path}; a field newer than this release can be "
             "sent as it is with `await client.send({'type': 'session.update', ...})`"
         )
     return session
-
-
-def _lost(given: Any, kept: Any, path: str = "") -> Iterator[str]:
-    """The paths that were given and are not there any more."""
-    if isinstance(given, dict) and isinstance(kept, dict):
-        for key, value in given.items():
-            where = f"{path}.{key}" if path else key
-            if key not in kept:
-                yield where
-            else:
-                yield from _lost(value, kept[key], where)
-    elif isinstance(given, list) and isinstance(kept, list):
-        for index, (value, held) in enumerate(zip(given, kept, strict=False)):
-            yield from _lost(value, held, f"{path}[{index}]")

@@ -28,6 +28,8 @@ MAX_URL: Final = MAX_IMAGE * 4 // 3 + 1024
 _MEDIA_TYPE: Final = re.compile(r"image/[a-z0-9][a-z0-9.+-]*")
 _URL: Final = re.compile(r"data:image/|https://", re.IGNORECASE)
 
+_DETAILS: Final = ("auto", "low", "high")
+
 _MAGIC: Final[Mapping[bytes, str]] = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -58,9 +60,11 @@ def image_part(
     `detail` is `auto`, `low` or `high`; left out it is the server's choice.
 
     Raises:
-        InvalidImage: Empty, too long, not a picture of such a kind, or not the kind it is
-            said to be.
+        InvalidImage: Empty, too long, not a picture of such a kind, not the kind it is
+            said to be, or another `detail`.
     """
+    if detail is not None and detail not in _DETAILS:
+        raise InvalidImage(f"detail is 'auto', 'low' or 'high'; got {detail!r}")
     if isinstance(data, str):
         url = _checked_url(data, media_type)
     else:

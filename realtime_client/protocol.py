@@ -271,8 +271,10 @@ class Protocol:
         """Stop what is said in the conversation, and cut what was not heard.
 
         Returns the responses that are to end: by their ids, as soon as those are known. A
-        create that waits for its turn is withdrawn.
+        create that waits for its turn is withdrawn, and what tools are at work on is not
+        followed up.
         """
+        self.calls.on_interrupted()
         waiting = [one for one in self.router.creates.waiting if one.in_conversation]
         records = (*waiting, *self.router.occupants)
         for record in records:
@@ -424,7 +426,9 @@ class Protocol:
         event_id, event, command = self._named(event, command)
         asked = Asked(event_id, event, command, when_busy, expires, extra, now)
         self.router.ask(asked)
-        if asked.in_conversation:
+        # One with an `input` of its own, as every `say`, does not see what tools have put out.
+        own_input = event.response and event.response.input not in (events.UNSET, None)
+        if asked.in_conversation and not own_input:
             self.calls.on_asked(event_id)
         self._asked[event_id] = None
         self._next(now)

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, Unpack
 
 from realtime_client import events
+from realtime_client.errors import UsageError
+from realtime_client.former import advice_for_response
 from realtime_client.lives import Initiator
 from realtime_client.response import AllAudio, Metrics, Output, Response, Timings
 from realtime_client.streams import Reader
@@ -192,11 +194,13 @@ async def say(
     `when_busy` are those of `response.create`; `options` are fields of the same.
 
     Raises:
-        UsageError: There is no word in the text, or no `{text}` in the wording.
+        UsageError: There is no word in the text, no `{text}` in the wording, or an option
+            that decides what is said. Nothing was sent.
         NotSupported: `remember=False`, and the endpoint has no responses out of band.
             Nothing was sent.
         RealtimeError: As `response.create`.
     """
+    _refuse(text, wording, options)
     instructions = instruction(text, wording)
     response = await responses.create(
         conversation="auto" if remember else "none",
@@ -210,3 +214,18 @@ async def say(
         **options,
     )
     return Spoken(response, text)
+
+
+def _refuse(text: object, wording: object, options: Mapping[str, Any]) -> None:
+    """Raise for what is no text, and for an option that is not among `SayOptions`."""
+    if not isinstance(text, str):
+        raise UsageError(f"say takes a text, not {type(text).__name__}")
+    if not isinstance(wording, str):
+        name = type(wording).__name__
+        raise UsageError(f"the wording is a text with {{text}} in it, not {name}")
+    *others, last = sorted(SayOptions.__annotations__)
+    for name in options:
+        if name not in SayOptions.__annotations__:
+            advice = advice_for_response(f"response.{name}")
+            tail = f"; {advice}" if advice else ""
+            raise UsageError(f"say takes {', '.join(others)} and {last}, not {name!r}{tail}")

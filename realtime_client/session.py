@@ -79,8 +79,11 @@ class SessionVerbs:
         seconds, from this call. Cancelling withdraws what has not gone out; what has is
         tracked to its end.
 
+        A function with `@tool` among the `tools` is run here from the acknowledgement on.
+
         Raises:
             InvalidConfig: It cannot be; nothing was sent.
+            InvalidTool: A function among the `tools` has no `@tool`; nothing was sent.
             SessionUpdateRejected: The server refused it, and nothing of it is in force.
             AcknowledgementTimeout: No answer in time; `uncertain` where it had been sent.
             ConfigDrift: In `strict` mode, `ignored` is not empty.
@@ -88,12 +91,11 @@ class SessionVerbs:
         """
         kind = getattr(self._config.acknowledged, "type", "realtime")
         asked = session_from(session, shortcuts, kind=kind)
-        self._tools.add(*tool_functions(session, shortcuts))
-        answer = await self._connection.update(
-            asked_by(asked) if asked is not None else {},
-            seconds=timeout,
-            between_turns=when == "between_turns",
-        )
+        wanted = asked_by(asked) if asked is not None else {}
+        with self._tools.adopting(wanted, tool_functions(session, shortcuts)):
+            answer = await self._connection.update(
+                wanted, seconds=timeout, between_turns=when == "between_turns"
+            )
         assert isinstance(answer, Acknowledgement)
         if strict and answer.ignored:
             raise ConfigDrift(answer.ignored)

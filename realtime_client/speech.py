@@ -10,11 +10,14 @@ bounded. All hold their owner, and so the whole response.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeVar
 
 from realtime_client import events
 from realtime_client.errors import RealtimeError, UsageError
 from realtime_client.streams import Kept, Once, Reader
+
+if TYPE_CHECKING:
+    from realtime_client.pcm_stream import PcmStream
 
 __all__ = ["AudioStream", "Delta", "Listener", "TextStream"]
 
@@ -156,7 +159,17 @@ class Listener(Protocol):
 class AudioStream(Once[bytes]):
     """The audio of a message, in `format`, as it arrives: chunks of any size, each once."""
 
-    __slots__ = ("_is_read", "_listener", "_order", "_owner", "_parts", "_taken", "began", "format")
+    __slots__ = (
+        "_is_read",
+        "_listener",
+        "_order",
+        "_owner",
+        "_parts",
+        "_taken",
+        "began",
+        "cuts",
+        "format",
+    )
 
     def __init__(
         self,
@@ -178,8 +191,17 @@ class AudioStream(Once[bytes]):
         """What the server acknowledged: 24 kHz 16-bit PCM, or 8 kHz G.711. None: unknown."""
         self.began = False
         """Whether any audio has come."""
+        self.cuts = 0
+        """How often playing it was interrupted."""
 
     async def __anext__(self) -> bytes:
+        return (await self.take())[1]
+
+    async def take(self) -> tuple[int, bytes]:
+        """The next chunk, and the content part that it is of; it counts as handed over.
+
+        Raises `StopAsyncIteration`, or the error that the stream ends with.
+        """
         if self._is_read:
             raise UsageError(f"{self._what} is read by somebody else, and is handed out once")
         self._is_read = True
@@ -188,8 +210,36 @@ class AudioStream(Once[bytes]):
         finally:
             self._is_read = False
         self._taken = True
-        self._listener.handed(self._parts.popleft(), len(chunk))
-        return chunk
+        part = self._parts.popleft()
+        self._listener.handed(part, len(chunk))
+        return part, chunk
+
+    def as_pcm(
+        self,
+        rate: int = 48_000,
+        dtype: Literal["float32", "int16"] = "float32",
+        *,
+        quality: str = "low_delay",
+    ) -> PcmStream:
+        """The same audio as numpy arrays: mono samples of `dtype` at `rate` hertz.
+
+        Decoded by the format that the server acknowledged, and resampled as one stretch, whose
+        last samples come at its end and before its error. float32 is full scale at 1.0 and
+        never beyond. `rate` is 8,000 to 192,000; `quality` is as for the input. Audio counts as
+        handed over when the resampler gets it; `low_delay` holds back 2 ms of it at most.
+
+        Raises:
+            InvalidAudio: A rate, dtype or quality that cannot be, or a format without a codec.
+            UsageError: Some of it was taken already: keep the iterator and go on with that.
+        """
+        from realtime_client.pcm_stream import PcmStream
+
+        if self._taken:
+            raise UsageError(
+                f"{self._what} was begun already, and samples depend on those before them: "
+                "call as_pcm() first, and once, and keep what it returns"
+            )
+        return PcmStream(self, self.format, rate=rate, dtype=dtype, quality=quality)
 
     def close(self) -> None:
         """The consumer is done. What nobody has begun to read does not count as to be heard."""
@@ -199,6 +249,7 @@ class AudioStream(Once[bytes]):
 
     def cut(self) -> None:
         """Playing was interrupted: what has not been read is not to be read any more."""
+        self.cuts += 1
         self._drop()
 
     def _push(self, part: int, chunk: bytes) -> None:

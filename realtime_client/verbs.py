@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 import anyio
 
 from realtime_client import events
-from realtime_client.codec import client_event_from_dict
 from realtime_client.connection import Connection
+from realtime_client.creates import refuse_metadata
 from realtime_client.errors import ServerError, UsageError
+from realtime_client.given import check_choice, check_seconds
 from realtime_client.options import plain, tool_functions
 from realtime_client.response import Response
 from realtime_client.toolbox import Toolbox, refuse_deadlock
 from realtime_client.tools import ToolFunction
+from realtime_client.written import event_from
 
 if TYPE_CHECKING:
     from realtime_client.audio import Counts
@@ -74,7 +76,8 @@ class ResponseVerbs:
         `conversation="none"` it runs out of band, beside the conversation and not part of it,
         at once and in any number; `input=[]` clears the context that it sees.
 
-        A function with `@tool` among its `tools` is run here when the model calls it.
+        A function with `@tool` among its `tools` is run here when the model calls it, in this
+        response and no other. Out of band it cannot be: no output is taken there.
         `instructions` replaces the session's for this response, as the wire does;
         `extra_instructions` is appended to those in force. `metadata`: 15 pairs of your own,
         keys of 64 and values of 512 characters.
@@ -84,7 +87,10 @@ class ResponseVerbs:
         it as soon as its id is known, and nothing of it is played.
 
         Raises:
-            InvalidClientEvent: An option does not fit. Nothing was sent.
+            InvalidClientEvent: An option does not fit, or there is no such option, at any
+                depth. Nothing was sent.
+            UsageError: Another argument is out of its range. Nothing was sent.
+            InvalidTool: A function among the `tools` has no `@tool`. Nothing was sent.
             NotSupported: The endpoint has no out-of-band responses. Nothing was sent.
             ConversationBusy: With `when_busy="fail"`, a response is active.
             WouldDeadlock: A tool asks for what waits for the output of the tool.
@@ -94,22 +100,25 @@ class ResponseVerbs:
             ResponseAbandoned: The server has gone silent about it.
             ConnectionLost: The connection broke; `uncertain` where it had been sent.
         """
+        _check_asking(when_busy, timeout, extra_instructions)
+        refuse_metadata(options.get("metadata"))
+        functions = tool_functions(None, options)
         wire = {"type": "response.create", "response": plain(dict(options))}
-        command = client_event_from_dict(wire)
+        command = event_from(wire)
         assert isinstance(command, events.ResponseCreate)
-        _check_waiting(when_busy, timeout)
         refuse_deadlock(self._connection, out_of_band=options.get("conversation") == "none")
-        self._tools.add(*tool_functions(None, options))
-        return await self._connection.request_response(
-            command, when_busy=when_busy, timeout=timeout, extra=extra_instructions
-        )
+        with self._tools.lending(command, functions) as command:
+            return await self._connection.request_response(
+                command, when_busy=when_busy, timeout=timeout, extra=extra_instructions
+            )
 
     async def cancel(self, response_id: str | None = None) -> None:
         """Cancel a response by its id, and wait until the server has ended it.
 
         Without an id it is everything that is said or asked for in the conversation: the
         active response, one whose id is not known yet as soon as it is, and those that wait
-        for their turn, whose callers get `ResponseWithdrawn`. Out-of-band responses go on.
+        for their turn, whose callers get `ResponseWithdrawn`. What tools are at work on is
+        answered and not followed up. Out-of-band responses go on.
         One that has ended, or that nobody knows, is left alone.
 
         Raises:
@@ -119,17 +128,18 @@ class ResponseVerbs:
         if response_id is not None:
             await self._connection.cancel(response_id)
         else:
+            self._connection.protocol.calls.on_interrupted()
             waiting = [one for one in router.creates.waiting if one.in_conversation]
             await self._connection.cancel_all([*waiting, *router.occupants])
 
 
-def _check_waiting(when_busy: str, timeout: float | None) -> None:
-    if when_busy not in ("wait", "interrupt", "fail"):
-        raise UsageError(
-            f"when_busy is 'wait', 'interrupt' or 'fail'; got {when_busy!r}; nothing was sent"
-        )
-    if timeout is not None and not timeout >= 0:
-        raise UsageError(f"timeout is in seconds, 0 or more; got {timeout!r}; nothing was sent")
+def _check_asking(when_busy: object, timeout: object, extra_instructions: object) -> None:
+    check_choice("when_busy", when_busy, ("wait", "interrupt", "fail"))
+    if timeout is not None:
+        check_seconds("timeout", timeout, zero=True)
+    if not isinstance(extra_instructions, str | None):
+        name = type(extra_instructions).__name__
+        raise UsageError(f"extra_instructions is a text, not {name}; nothing was sent")
 
 
 class InputAudioBufferVerbs:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from realtime_client.calls import (
     TABLE,
+    ByHand,
     Calls,
     Dispatch,
     FollowUp,
@@ -26,6 +27,7 @@ from realtime_client.calls import (
 from realtime_client.calls.life import Turn
 from realtime_client.calls.machine import MAX_OPEN, REMEMBERED
 from realtime_client.events import UNSET, FunctionCallItem, MessageItem
+from realtime_client.tools import tool
 
 R = "resp_1"
 
@@ -47,14 +49,14 @@ class Session:
 
     def call(self, call_id: Any = "call_1", response_id: str = R, **facts: Any) -> list[News]:
         status, arguments = facts.pop("status", "completed"), facts.pop("arguments", "{}")
-        usual = {"out_of_band": False, "tools_off": False}
+        usual = {"out_of_band": False, "foreign": False, "tools_off": False}
         given = item(call_id, status=status, arguments=arguments)
         self.calls.on_call(response_id, given, **{**usual, **facts})
         return self.calls.drain()
 
     def done(self, *items: Any, response_id: str = R, **facts: Any) -> list[News]:
         status = facts.pop("status", "completed")
-        usual = {"out_of_band": False, "tools_off": False}
+        usual = {"out_of_band": False, "foreign": False, "tools_off": False}
         self.calls.on_response_done(response_id, status, items, **{**usual, **facts})
         return self.calls.drain()
 
@@ -77,6 +79,10 @@ class Session:
 
     def asked(self, event_id: str = "event_0") -> list[News]:
         self.calls.on_asked(event_id)
+        return self.calls.drain()
+
+    def interrupted(self) -> list[News]:
+        self.calls.on_interrupted()
         return self.calls.drain()
 
 
@@ -157,10 +163,61 @@ def test_no_arguments_are_an_empty_text(session: Session, arguments: Any) -> Non
     assert session.call(arguments=arguments) == [dispatch(arguments="")]
 
 
-def test_out_of_band_calls_are_nobodys(session: Session) -> None:
-    assert session.call(out_of_band=True) == []
-    assert session.done(item(), out_of_band=True) == [NoFollowUp(R, Why.NOTHING_RUN)]
+def test_calls_of_another_party_are_nobodys(session: Session) -> None:
+    assert session.call(foreign=True) == []
+    assert session.done(item(), foreign=True) == [NoFollowUp(R, Why.NOTHING_RUN)]
+    assert session.call(foreign=True, out_of_band=True, response_id="resp_2") == []
     assert not session.calls.claim(R, "call_1")
+
+
+def test_an_out_of_band_call_is_the_users_and_told_once(session: Session) -> None:
+    assert session.call(out_of_band=True) == [ByHand(R, "call_1", "f")]
+    assert session.call(out_of_band=True) == []
+    assert not session.calls.claim(R, "call_1")
+    late = session.done(item(), item("call_2"), out_of_band=True)
+    assert late == [ByHand(R, "call_2", "f"), NoFollowUp(R, Why.NOTHING_RUN)]
+    assert session.call("call_3", out_of_band=True) == []
+    assert session.call("cut", "resp_2", out_of_band=True, status="incomplete") == []
+
+
+def test_a_response_has_its_own_functions_until_it_is_over(session: Session) -> None:
+    @tool
+    def f() -> None: ...
+
+    session.calls.lend("event_1", {"f": f})
+    assert session.call(request="event_1") == [dispatch(own=f)]
+    assert session.call("call_2", "resp_2", request="event_2") == [
+        dispatch("call_2", response_id="resp_2")
+    ]
+    assert session.call("call_3", "resp_3") == [dispatch("call_3", response_id="resp_3")]
+    assert session.done(item("call_4"), request="event_1") == [dispatch("call_4", own=f)]
+    assert session.call("call_5", "resp_5", request="event_1") == [
+        dispatch("call_5", response_id="resp_5")
+    ]
+
+
+@pytest.mark.parametrize("out_of_band", [True, False])
+def test_what_was_lent_and_not_used_is_given_back(session: Session, out_of_band: bool) -> None:
+    @tool
+    def f() -> None: ...
+
+    session.calls.lend("event_1", {"f": f})
+    session.done(request="event_1", out_of_band=out_of_band)
+    session.calls.lend("event_2", {"f": f})
+    session.calls.take_back("event_2")
+    session.calls.take_back("event_2")
+    assert not session.calls._lent
+    session.calls.lend("event_3", {"f": f})
+    session.calls.lost()
+    assert session.call(request="event_3") == [dispatch()]
+
+
+def test_a_name_that_is_not_among_a_responses_own(session: Session) -> None:
+    @tool
+    def g() -> None: ...
+
+    session.calls.lend("event_1", {"g": g})
+    assert session.call(request="event_1") == [dispatch()]
 
 
 def test_what_comes_after_the_end_of_its_response_is_nobodys(session: Session) -> None:
@@ -342,7 +399,7 @@ def test_a_follow_up_that_waits_is_withdrawn_when_another_response_comes_first(
     session.call()
     session.output()
     assert session.done() == [FollowUp(R)]
-    assert session.asked() == [Withdraw(R)]
+    assert session.asked() == [Withdraw(R, Why.ASKED_ALREADY)]
     assert session.asked() == []
 
 
@@ -352,7 +409,7 @@ def test_a_follow_up_is_not_in_its_own_way(session: Session) -> None:
     session.done()
     session.calls.follow(R, "event_1")
     assert session.asked("event_1") == []
-    assert session.asked("event_2") == [Withdraw(R)]
+    assert session.asked("event_2") == [Withdraw(R, Why.ASKED_ALREADY)]
 
 
 def test_a_follow_up_that_has_begun_is_not_withdrawn(session: Session) -> None:
@@ -400,8 +457,66 @@ def test_a_follow_up_waits_on_while_the_server_has_not_taken_its_outputs(
         session.done(response_id=response_id)
     assert session.begun() == []
     session.by_hand("call_2")  # our own, echoed
-    assert session.begun() == [Withdraw("resp_2")]
-    assert session.asked() == [Withdraw("resp_1")]
+    assert session.begun() == [Withdraw("resp_2", Why.ASKED_ALREADY)]
+    assert session.asked() == [Withdraw("resp_1", Why.ASKED_ALREADY)]
+
+
+# -- interruptions --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("done_first", [True, False])
+def test_who_interrupts_while_a_tool_runs_is_not_spoken_over(
+    session: Session, done_first: bool
+) -> None:
+    session.call()
+    if done_first:
+        session.done()
+    assert session.interrupted() == []
+    if done_first:
+        assert session.output() == [NoFollowUp(R, Why.INTERRUPTED)]
+    else:
+        assert session.output() == []
+        assert session.done() == [NoFollowUp(R, Why.INTERRUPTED)]
+
+
+def test_an_interruption_between_the_output_and_the_end(session: Session) -> None:
+    session.call()
+    session.output()
+    session.interrupted()
+    assert session.done() == [NoFollowUp(R, Why.INTERRUPTED)]
+
+
+def test_a_follow_up_that_waits_is_withdrawn_by_an_interruption(session: Session) -> None:
+    session.call()
+    session.output()
+    session.done()
+    session.calls.follow(R, "event_1")
+    assert session.interrupted() == [Withdraw(R, Why.INTERRUPTED)]
+    assert session.interrupted() == []
+    assert session.asked() == []
+
+
+def test_what_is_called_after_an_interruption_is_followed_up(session: Session) -> None:
+    session.call()
+    session.interrupted()
+    session.call("call_2", "resp_2")
+    session.output("call_2", "resp_2")
+    assert session.done(response_id="resp_2") == [FollowUp("resp_2")]
+
+
+def test_where_nothing_was_run_an_interruption_changes_nothing(session: Session) -> None:
+    assert session.interrupted() == []
+    session.call()
+    session.calls.leave(R, "call_1")
+    session.interrupted()
+    assert session.done() == [NoFollowUp(R, Why.NOTHING_RUN)]
+
+
+def test_an_interruption_does_not_begin_a_new_row() -> None:
+    session = Session(max_rounds=1)
+    rounds(session, 1)
+    session.interrupted()
+    assert rounds(session, 1, start=5) == [NoFollowUp("resp_5", Why.TOO_MANY_ROUNDS)]
 
 
 def rounds(session: Session, count: int, *, start: int = 0) -> list[News]:
@@ -450,7 +565,7 @@ def test_when_the_connection_is_lost_nothing_is_left(session: Session) -> None:
     session.call("call_2")
     session.done(response_id="resp_0")
     session.output()
-    session.calls.on_call(R, item("call_3"), out_of_band=False, tools_off=False)
+    session.calls.on_call(R, item("call_3"), out_of_band=False, foreign=False, tools_off=False)
     session.calls.lost()
     assert session.calls.drain() == []
     assert not session.calls.claim(R, "call_2")
@@ -509,7 +624,9 @@ def test_memory_is_flat_over_a_hundred_thousand_responses(session: Session) -> N
 
 _INPUTS = st.lists(
     st.tuples(
-        st.sampled_from(["call", "done", "claim", "leave", "added", "refused", "asked"]),
+        st.sampled_from(
+            ["call", "done", "claim", "leave", "added", "refused", "asked", "interrupted"]
+        ),
         st.sampled_from(["resp_1", "resp_2"]),
         st.sampled_from(["call_1", "call_2"]),
         st.sampled_from(["completed", "cancelled", "incomplete"]),
@@ -529,10 +646,11 @@ def test_in_any_order_each_is_dispatched_and_followed_up_at_most_once(
     for what, response_id, call_id, status, flag in inputs:
         if what == "call":
             calls.on_call(response_id, item(call_id, status=status), out_of_band=False,
-                          tools_off=flag)  # fmt: skip
+                          foreign=False, tools_off=flag)  # fmt: skip
         elif what == "done":
             items = [item(call_id)] if flag else []
-            calls.on_response_done(response_id, status, items, out_of_band=False, tools_off=False)
+            calls.on_response_done(response_id, status, items, out_of_band=False,
+                                   foreign=False, tools_off=False)  # fmt: skip
         elif what == "claim":
             if calls.claim(response_id, call_id):
                 claimed.append((response_id, call_id))
@@ -542,6 +660,8 @@ def test_in_any_order_each_is_dispatched_and_followed_up_at_most_once(
             calls.on_output_added(call_id)
         elif what == "refused":
             calls.on_output_refused(response_id, call_id)
+        elif what == "interrupted":
+            calls.on_interrupted()
         else:
             calls.on_asked()
         news += calls.drain()

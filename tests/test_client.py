@@ -113,7 +113,7 @@ async def test_push_to_talk() -> None:
         response = await client.response.create()
         await response.done()
         assert response.transcript == "You said: one two"
-        assert committed.item_id == client.conversation.items[0].id  # type: ignore[union-attr]  # a message
+        assert committed.item_id == client.conversation.items[0].id
         await client.send_audio(sing("forget this"), rate=24_000)
         await client.input_audio_buffer.clear()
         await client.send_audio(sing("three"), rate=24_000)
@@ -319,10 +319,10 @@ async def test_items_are_mirrored() -> None:
         await (await client.response.create()).done()
         words = [item.content[0] for item in client.conversation.items]  # type: ignore[union-attr, index]  # messages
         assert [part.text or part.transcript for part in words] == ["zero", "one", "Hi."]
-        await client.conversation.item.delete(str(second.item.id))  # type: ignore[union-attr]  # it has one
+        await client.conversation.item.delete(str(second.item.id))
         with pytest.raises(RealtimeError, match="item_delete_invalid_item_id"):
             await client.conversation.item.delete("nobody")
-        retrieved = await client.conversation.item.retrieve(str(first.item.id))  # type: ignore[union-attr]  # it has one
+        retrieved = await client.conversation.item.retrieve(str(first.item.id))
         assert retrieved.item == client.conversation.items[0]
         assert len(client.conversation.items) == 2
 

@@ -80,8 +80,12 @@ def test_fifteen_pairs_are_the_callers(metadata: dict[str, str]) -> None:
 @pytest.mark.parametrize("wrong", [{str(n): "v" for n in range(16)}, {METADATA_KEY: "mine"}])
 def test_sixteen_pairs_are_too_many_and_ours_is_ours(wrong: dict[str, str]) -> None:
     creates = Creates(NONCE, GA)
-    told = "^metadata takes 15 pairs of your own, none named 'realtime_client'; got "
-    with pytest.raises(UsageError, match=f"{told}{len(wrong)}$"):
+    told = (
+        "^metadata takes 15 pairs of your own; got 16$"
+        if len(wrong) > 1
+        else "^metadata: the key 'realtime_client' is the client's own; name yours otherwise$"
+    )
+    with pytest.raises(UsageError, match=told):
         creates.add(asked(metadata=wrong), busy=None)
     assert list(creates) == []
 
@@ -615,6 +619,7 @@ def test_dropping_takes_it_out_of_the_line_wherever_it_is() -> None:
         (None, events.UNSET, "Say hello."),
         (None, 7, "Say hello."),
         ("", "", "Say hello."),
+        ("", "Be brief.", "Say hello."),
     ],
 )
 def test_extra_instructions_are_appended_to_those_in_force(
@@ -632,3 +637,10 @@ def test_extra_instructions_are_appended_to_those_in_force(
     assert bare
     assert isinstance(bare.instructions, str)
     assert bare.instructions.endswith("x")
+
+
+@pytest.mark.parametrize("own", [events.UNSET, None, "", "Be kind."])
+def test_extra_instructions_that_are_empty_add_nothing(own: Any) -> None:
+    command = events.ResponseCreate(response=events.ResponseCreateParams(instructions=own))
+    assert appended(command, "Be brief.", "") == command
+    assert appended(events.ResponseCreate(), "Be brief.", "") == events.ResponseCreate()

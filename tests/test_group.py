@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio.abc import TaskStatus
 
-from realtime_client import Client, SessionGroup, TransportClosed, events
+from realtime_client import Client, SessionGroup, TransportClosed, events, tool
 from realtime_client.acknowledgement import Acknowledgement
 from realtime_client.errors import (
     AcknowledgementTimeout,
@@ -22,6 +22,7 @@ from realtime_client.errors import (
     InvalidConfig,
     RealtimeError,
     SessionUpdateRejected,
+    UsageError,
 )
 from realtime_client.leaves import Path, leaves
 from realtime_client.simulator import MemoryServer, SimulatedSession, SimulatorPolicy
@@ -623,3 +624,28 @@ async def test_a_group_of_transcription_sessions_opens_them_as_such() -> None:
     assert opened == [f"{URL}?intent=transcription"]
     await group.update(transcription="gpt-4o-transcribe")
     assert group.config["type"] == "transcription"
+
+
+@pytest.mark.parametrize("way", ["tools", "connect"])
+async def test_a_client_that_could_not_be_entered_is_not_in_its_group(way: str) -> None:
+    @tool(name="same")
+    async def one() -> str:
+        return "1"
+
+    @tool(name="same")
+    async def other() -> str:
+        return "2"
+
+    @contextlib.asynccontextmanager
+    async def nowhere(url: str, headers: Mapping[str, str]) -> AsyncIterator[Any]:
+        if url:
+            raise ConnectFailed("nobody is there")
+        yield
+
+    group = SessionGroup(instructions="G")
+    options: dict[str, Any] = {"tools": [one, other]} if way == "tools" else {}
+    with pytest.raises(UsageError if way == "tools" else ConnectFailed):
+        async with Client(endpoint=URL, group=group, connect=nowhere, **options):
+            pass
+    assert group.clients == ()
+    assert await group.update(instructions="H") == {}

@@ -153,7 +153,7 @@ async def test_what_cannot_be_is_refused_before_anything_is_sent() -> None:
         for call in calls:
             with pytest.raises(UsageError, match="an item's id is a text"):
                 await call()
-        for odd in ({"role": "user"}, {"type": "of another day"}, events.ItemReference(id="a")):
+        for odd in ({"type": "of another day"}, events.ItemReference(id="a")):
             with pytest.raises(UsageError, match="cannot be created; what is newer"):
                 await item.create(odd)
         with pytest.raises(UsageError, match="role"):
@@ -402,3 +402,42 @@ async def test_a_request_whose_caller_has_gone_is_forgotten() -> None:
             with anyio.move_on_after(0):
                 await client.send_text("hello")
         assert connection.protocol._asked == {}
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        (None, "sync takes a list of items, not NoneType"),
+        ("hello", "sync takes a list of items, not str"),
+        ({"type": "message", "role": "user"}, "sync takes a list of items, not dict"),
+        (events.user_message("x"), "sync takes a list of items, not MessageItem"),
+        (5, "sync takes a list of items, not int"),
+        ([{"role": "user", "content": "hi"}], "item 1 of the list: an item needs a `type`"),
+        ([events.user_message("x"), "hi"], "item 2 of the list: an item is a struct or a dict"),
+        ([{"type": "message", "role": "user", "nmae": "Ann"}], "no field item.nmae; "),
+    ],
+)
+async def test_what_is_no_list_of_items_cannot_be_synced(items: Any, words: str) -> None:
+    async with scripted() as (client, server):
+        sent = len(server.received)
+        with pytest.raises(UsageError) as caught:
+            await client.conversation.sync(items)
+        assert words in str(caught.value)
+        assert len(server.received) == sent
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ({"role": "user", "content": "hi"}, "an item needs a `type`"),
+        ({"type": "message", "role": "user", "nmae": "Ann"}, "no field item.nmae; "),
+        ("hello", "an item is a struct or a dict"),
+    ],
+)
+async def test_what_is_no_item_cannot_be_created(item: Any, words: str) -> None:
+    async with scripted() as (client, server):
+        sent = len(server.received)
+        with pytest.raises(UsageError) as caught:
+            await client.conversation.item.create(item)
+        assert words in str(caught.value)
+        assert len(server.received) == sent

@@ -16,15 +16,18 @@ ROOT = Path(realtime_client.__file__).parent
 
 ROOMS = [
     # words
-    "errors", "events", "_grammar", "_repair", "codec", "former", "dialects", "endpoints",
-    "outcome", "leaves", "fixed", "tools", "options", "pictures", "wording", "heard", "audio",
+    "redaction", "errors",
+    "events", "_grammar", "_repair", "codec", "former", "dialects", "endpoints",
+    "outcome", "leaves", "fixed", "given", "tools", "written",
+    "options", "pictures", "wording", "heard", "audio",
     # machines
-    "acknowledgement", "config", "kept", "asking", "conversation", "meaning", "syncing", "input", "playback",
-    "reconnect", "lives", "creates", "verdicts", "router", "turns", "calls", "usage",
+    "acknowledgement", "config", "kept", "asking", "conversation", "meaning", "syncing",
+    "input", "playback", "reconnect", "lives", "creates", "verdicts", "router", "turns",
+    "calls", "usage",
     # core
     "frames", "outbox", "machines", "opening", "protocol",
     # shell
-    "streams", "pacing", "devices", "transport", "speech", "response", "user_turn",
+    "streams", "pacing", "devices", "transport", "pcm_stream", "speech", "response", "user_turn",
     "watches", "handles", "audience", "listening", "connection", "player",
     "uplink", "toolbox", "items", "verbs", "say",
     "session", "rooms", "client", "group", "__init__",
@@ -136,8 +139,10 @@ def test_every_public_name_is_exported_once() -> None:
 
 
 def test_importing_the_package_is_cheap() -> None:
-    heavy = ["numpy", "soxr", "httpx", "jiwer", "soundfile", "click", "trio", "realtime_client.simulator",
-             "realtime_client.audio", "realtime_client.cli"]  # fmt: skip
+    heavy = [
+        "numpy", "soxr", "httpx", "jiwer", "sounddevice", "soundfile", "click", "trio",
+        "realtime_client.simulator", "realtime_client.audio", "realtime_client.cli",
+    ]  # fmt: skip
     script = f"import sys, realtime_client; print([m for m in {heavy} if m in sys.modules])"
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

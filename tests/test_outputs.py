@@ -254,7 +254,7 @@ async def test_a_failure_comes_after_the_audio_of_all_messages() -> None:
     response = begun()
     tell(response, "response.output_item.added", item=wire.message("n"))
     for item_id, delta in (("m", "AAAA"), ("n", "AQEB")):
-        where = {"item_id": item_id, "output_index": 0, "content_index": 0}
+        where: dict[str, Any] = {"item_id": item_id, "content_index": 0}
         tell(response, f"{AUDIO}.delta", **where, delta=delta)
     end = {"id": "resp_1", "status": "failed", "output": []}
     deliver(response, decode(wire.frame("response.done", response=end)), 9.0)
@@ -303,9 +303,20 @@ async def test_a_call_without_a_status_is_whole_if_its_response_is() -> None:
     tell(response, "response.output_item.done", item=item)
     call = response.outputs[1]
     assert isinstance(call, Call)
-    assert not call.is_whole
+    before = call.is_whole
     end = {"id": "resp_1", "status": "completed", "output": []}
     deliver(response, decode(wire.frame("response.done", response=end)), 9.0)
-    assert call.is_whole
+    assert (before, call.is_whole) == (False, True)
     with pytest.raises(AssertionError, match="nobody asks here"):
         await call.answer("outside")
+
+
+@pytest.mark.parametrize("output", [{"rain": True}, None, 42, b"yes"])
+async def test_a_call_is_answered_with_text(output: Any) -> None:
+    response = begun()
+    item = {"type": "function_call", "id": "c", "name": "f", "call_id": "call_1"}
+    tell(response, "response.output_item.added", item=item, output_index=1)
+    call = response.outputs[-1]
+    assert isinstance(call, Call)
+    with pytest.raises(UsageError, match=r"is text, not .*; for a value, .*json\.dumps\(\.\.\.\)"):
+        await call.answer(output)

@@ -221,3 +221,13 @@ async def test_a_picture_reaches_the_model() -> None:
     (item,) = seen
     assert isinstance(item, events.MessageItem)
     assert item.content == user_image(PNG, "What is this?", detail="low").content
+
+
+@pytest.mark.parametrize("detail", ["ultra", "", "HIGH", 1, ["low"]])
+def test_a_detail_that_is_none_is_refused(detail: Any) -> None:
+    told = "^detail is 'auto', 'low' or 'high'; got "
+    for data in (PNG, "https://example.com/x.png"):
+        with pytest.raises(InvalidImage, match=told):
+            image_part(data, detail=detail)
+    with pytest.raises(InvalidImage, match=told):
+        user_image(PNG, detail=detail)

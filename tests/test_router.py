@@ -331,7 +331,7 @@ def test_an_item_belongs_to_the_first_that_shows_it() -> None:
     bench.done("resp_b")
     assert bench.router.on_item_event(mcp("item_1"), 2.0).record is first
     bench.done("resp_a")
-    assert (first.items, bench.router._by_item) == ([], {})
+    assert (first.items, bench.router._by_item) == (["item_1"], {})
 
 
 @pytest.mark.parametrize("item_id", [None, events.UNSET, 3])
@@ -643,7 +643,7 @@ def test_nothing_is_left_behind() -> None:
         bench.router.on_item(item_added(f"resp_{n}", "e"), f"item_{n}", 1.0)
         bench.done(f"resp_{n}")
         assert record is not None
-        assert (record.items, record.seen) == ([], {})
+        assert (record.finished, record.seen) == (set(), {})
     assert (bench.is_empty(), len(bench.router._over)) == (True, OVER)
 
 

@@ -122,7 +122,7 @@ FIXED: list[dict[str, Any]] = [
 @pytest.mark.parametrize("option", FIXED, ids=lambda option: next(iter(option)))
 async def test_what_decides_it_cannot(option: dict[str, Any]) -> None:
     async with scripted(answers()) as (client, server):
-        with pytest.raises(TypeError, match=next(iter(option))):
+        with pytest.raises(UsageError, match=next(iter(option))):
             await client.say(TEXT, **option)
         assert creates(server) == []
 
@@ -340,3 +340,27 @@ async def test_what_nobody_holds_is_not_kept() -> None:
         del spoken
         gc.collect()
         assert response() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        (b"Hello.", {}, "say takes a text, not bytes"),
+        (None, {}, "say takes a text, not NoneType"),
+        (TEXT, {"wording": None}, "the wording is a text with {text} in it, not NoneType"),
+        (TEXT, {"tools": []}, "say takes audio, max_output_tokens and metadata, not 'tools'"),
+        (TEXT, {"instructions": "x"}, "max_output_tokens and metadata, not 'instructions'"),
+        (TEXT, {"voice": "ash"}, "audio={'output': {'voice': ...}}"),
+        (TEXT, {"audio": {"output": {"speed": 1.2}}}, "no field response.audio.output.speed"),
+        (TEXT, {"timeout": "5"}, "timeout is in seconds"),
+    ],
+)
+async def test_what_cannot_be_said_is_refused_and_nothing_is_sent(
+    text: Any, options: Any, words: str
+) -> None:
+    async with scripted(answers(), instructions="x") as (client, server):
+        sent = len(server.received)
+        with pytest.raises(UsageError) as caught:
+            await client.say(text, **options)
+        assert words in str(caught.value)
+        assert len(server.received) == sent

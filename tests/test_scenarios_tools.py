@@ -147,7 +147,7 @@ async def test_R12_a_whole_call_of_a_cancelled_response_is_answered_and_nothing_
         second = [output async for output in _first(response, 2)][1]
         assert await anext(aiter(second.arguments))
         await response.cancel()
-        assert (await anext(reports)).what == "answered"
+        assert {(await anext(reports)).what for _ in range(2)} == {"answered", "interrupted"}
         assert await response.follow_up() is None
         assert booked == ["Ulm"]
         assert [output for _, output in outputs(session)] == ["booked"]
@@ -225,6 +225,7 @@ async def test_R13_a_response_that_sees_the_outputs_is_the_follow_up() -> None:
         by_hand = await client.response.create()
         assert await heard(by_hand) == "booked"
         assert await response.follow_up() is None
+        assert (await anext(reports)).what == "asked_already"
         await quiet(client)
         assert creates(session) == 2
 
@@ -256,7 +257,120 @@ async def test_R13_a_turn_of_the_user_takes_the_place_of_a_follow_up_that_waits(
         assert await heard(second) == "text: And you?"
         assert await heard(third) == "tool: slow"
         assert await first.follow_up() is None
+        assert (await anext(reports)).what == "asked_already"
         assert creates(session) == 3
+
+
+@pytest.mark.parametrize("how", ["say", "create"])
+async def test_R13_what_does_not_see_the_outputs_is_no_follow_up(how: str) -> None:
+    """Somebody is told to wait, by a response that has an input of its own."""
+
+    def brain(question: Question) -> Answer:
+        if question.source == "tool":
+            return [Say(question.text or "")]
+        if question.instructions == "Call.":
+            return [CallFunction("book", {"city": "Ulm"}), Say("and more words.")]
+        return [Say("One moment please.")]
+
+    async with connected(SimulatorPolicy(pace="wire"), brain, tools=[book],
+                         instructions="Call.") as (client, session):  # fmt: skip
+        reports = client.tools.reports()
+        response = await client.response.create()
+        assert (await anext(reports)).what == "answered"
+        assert response.status == "in_progress"
+        if how == "say":
+            await (await client.say("One moment please.")).done()
+        else:
+            aside = [events.user_message("Hello?")]
+            await (await client.response.create(input=aside, instructions="Say hi")).done()
+        assert await heard(await followed(response)) == "booked"
+        assert creates(session) == 3
+
+
+async def test_R13_a_follow_up_in_the_line_is_not_withdrawn_by_what_does_not_see() -> None:
+    go_on = anyio.Event()
+
+    @tool
+    async def slow_one() -> str:
+        await go_on.wait()
+        return "slow"
+
+    def brain(question: Question) -> Answer:
+        if question.source == "tool":
+            return [Say(question.text or "")]
+        if question.instructions == "Call.":
+            return [CallFunction("slow_one", {})]
+        return [Say("One moment please.")]
+
+    async with connected(SimulatorPolicy(pace="wire"), brain, tools=[slow_one],
+                         instructions="Call.") as (client, session):  # fmt: skip
+        reports = client.tools.reports()
+        first = await client.response.create()
+        await first.done()
+        await client.say("One moment please.")
+        go_on.set()
+        assert (await anext(reports)).what == "answered"
+        second = await client.say("Still looking.")  # behind the follow-up
+        await second.done()
+        assert await heard(await followed(first)) == "slow"
+        assert creates(session) == 4
+
+
+@pytest.mark.parametrize("how", ["cancel", "interrupt"])
+async def test_R13_who_interrupts_while_a_tool_runs_is_not_spoken_over(how: str) -> None:
+    go_on = anyio.Event()
+
+    @tool
+    async def slow_one() -> str:
+        await go_on.wait()
+        return "slow"
+
+    async with connected(brain=calling(CallFunction("slow_one", {})), tools=[slow_one]) as both:
+        client, session = both
+        reports = client.tools.reports()
+        response = await client.response.create()
+        await response.done()
+        await (client.response.cancel() if how == "cancel" else client.interrupt())
+        go_on.set()
+        assert {(await anext(reports)).what for _ in range(2)} == {"answered", "interrupted"}
+        assert await response.follow_up() is None
+        assert [output for _, output in outputs(session)] == ["slow"]
+        assert creates(session) == 1
+        # What came of it is there for whoever asks next.
+        assert await heard(await client.response.create()) == "slow"
+
+
+@pytest.mark.parametrize("how", ["cancel", "interrupt"])
+async def test_R13_a_follow_up_that_waits_for_its_turn_is_interrupted_too(how: str) -> None:
+    go_on = anyio.Event()
+
+    @tool
+    async def slow_one() -> str:
+        await go_on.wait()
+        return "slow"
+
+    def brain(question: Question) -> Answer:
+        if question.source == "none":
+            return [CallFunction("slow_one", {})]
+        return [Say("A long answer to somebody else.")]
+
+    async with connected(SimulatorPolicy(pace="wire"), brain, tools=[slow_one]) as both:
+        client, session = both
+        reports = client.tools.reports()
+        first = await client.response.create()
+        await first.done()
+        await client.send_text("And you?")
+        second = await client.response.create()
+        go_on.set()
+        assert (await anext(reports)).what == "answered"
+        with anyio.fail_after(5):
+            while not client._connection.protocol.router.creates.waiting:  # type: ignore[union-attr]  # it is open
+                await anyio.lowlevel.checkpoint()
+        await (client.response.cancel() if how == "cancel" else client.interrupt())
+        assert second.status == "cancelled"
+        assert await anext(reports) == ToolReport("interrupted", None, None, None)
+        assert await first.follow_up() is None
+        assert creates(session) == 2
 
 
 async def test_R13_an_output_by_hand_counts_with_those_of_functions() -> None:
@@ -378,9 +492,13 @@ async def test_R14_a_call_in_a_response_without_tools_is_answered_and_not_run() 
 async def test_R14_a_call_outside_the_conversation_is_nobodys() -> None:
     brain = calling(CallFunction("book", {"city": "Ulm"}))
     async with connected(brain=brain, tools=[book]) as (client, session):
+        reports = client.tools.reports()
         response = await client.response.create(conversation="none", input=[])
         await response.done()
         assert await response.follow_up() is None
+        (call,) = response.outputs
+        assert isinstance(call, Call)
+        assert await anext(reports) == ToolReport("by_hand", call.call_id, "book")
         await quiet(client)
         assert outputs(session) == []
         assert booked == []

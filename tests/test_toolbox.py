@@ -23,7 +23,9 @@ from realtime_client import events
 from realtime_client.errors import (
     ClientClosed,
     ConnectionLost,
+    InvalidTool,
     RealtimeError,
+    ResponseWithdrawn,
     ServerError,
     SlowConsumer,
     UsageError,
@@ -54,6 +56,7 @@ class Desk:
         self.refusal: RealtimeError | None = None
         self.silent = False
         self.busy: anyio.Event | None = None
+        self.begins: Callable[[], None] = lambda: None
         self._tasks = tasks
 
     # what the toolbox asks for
@@ -96,6 +99,8 @@ class Desk:
         if self.refusal is not None:
             raise self.refusal
         self.sent.append("response.create")
+        self.begins()
+        self.drain()
         return cast("Response", f"response {self.sent.count('response.create')}")
 
     def follow_up(self, previous_id: str, response: Response | None) -> None:
@@ -112,13 +117,13 @@ class Desk:
             call_id=call_id, name=name, status="completed", arguments=arguments
         )
         response_id = facts.pop("response_id", R)
-        facts = {"out_of_band": False, "tools_off": False, **facts}
+        facts = {"out_of_band": False, "foreign": False, "tools_off": False, **facts}
         self.protocol.calls.on_call(response_id, item, **facts)
         self.drain()
 
     def done(self, status: str = "completed", response_id: str = R) -> None:
         self.protocol.calls.on_response_done(
-            response_id, status, (), out_of_band=False, tools_off=False
+            response_id, status, (), out_of_band=False, foreign=False, tools_off=False
         )
         self.drain()
 
@@ -461,7 +466,215 @@ async def test_calls_of_a_response_without_tools_are_not_run() -> None:
         assert d.followed == [(R, None)]
 
 
+async def test_a_call_out_of_band_is_reported_and_left_alone() -> None:
+    async with desk(add) as d:
+        d.call("add", '{"a": 1}', out_of_band=True)
+        assert await d.report() == ToolReport("by_hand", "call_1", "add")
+        await d.settled()
+        assert d.sent == []
+
+
 # -- functions ------------------------------------------------------------------------------
+
+
+def also(word: str) -> ToolFunction[..., Any]:
+    """Another function named `add`."""
+
+    @tool(name="add")
+    def add(a: int) -> str:
+        return word
+
+    return add
+
+
+async def test_a_response_has_functions_of_its_own() -> None:
+    async with desk(add) as d:
+        own = also("own")
+        with d.box.lending(events.ResponseCreate(), (own,)) as command:
+            assert isinstance(command.event_id, str)
+        d.call("add", '{"a": 1}', request=command.event_id)
+        assert await d.output() == "own"
+        assert d.box.names == ("add",)
+        d.call("add", '{"a": 1}', "call_2", response_id="resp_2")
+        await d.report()
+        assert d.sent[-1] == ("call_2", "2")
+
+
+async def test_a_create_without_functions_goes_out_as_it_is() -> None:
+    async with desk(add) as d:
+        command = events.ResponseCreate()
+        with d.box.lending(command, ()) as asked:
+            assert asked is command
+        with (
+            pytest.raises(UsageError, match="two tools are named 'add'"),
+            d.box.lending(command, (add, also("other"))),
+        ):
+            pytest.fail("it would be sent")
+
+
+async def test_the_functions_of_a_create_that_came_to_nothing_are_forgotten() -> None:
+    async with desk(add) as d:
+        event_id = ""
+        with (
+            pytest.raises(ServerError),
+            d.box.lending(events.ResponseCreate(), (also("own"),)) as command,
+        ):
+            event_id = str(command.event_id)
+            raise ServerError("no")
+        d.call("add", '{"a": 1}', request=event_id)
+        assert await d.output() == "2"
+        assert not d.protocol.calls._lent
+
+
+async def test_the_functions_of_a_create_that_nobody_waits_for_are_forgotten() -> None:
+    """It is on the wire, and is cancelled when it begins."""
+    async with desk(add) as d:
+        d.acknowledge()
+        with (
+            pytest.raises(TimeoutError),
+            d.box.lending(events.ResponseCreate(), (also("own"),)) as command,
+        ):
+            d.protocol.respond(command, now=0.0)
+            assert d.protocol.router.occupants
+            raise TimeoutError
+        assert not d.protocol.calls._lent
+
+
+@pytest.mark.parametrize("theirs", [True, False])
+async def test_the_calls_of_another_party_are_theirs(theirs: bool) -> None:
+    async with desk(add) as d:
+        d.acknowledge()
+        metadata = {"realtime_client": "someone-1"} if theirs else None
+        call = {"type": "function_call", "id": "item_1", "call_id": "call_1", "name": "add",
+                "arguments": '{"a": 1}', "status": "completed"}  # fmt: skip
+        response = {"id": R, "object": "realtime.response", "metadata": metadata,
+                    "conversation_id": "conv_1", "status": "in_progress"}  # fmt: skip
+        done = {**response, "status": "completed", "output": [call]}
+        for frame in (
+            {"type": "response.created", "response": response},
+            {"type": "response.output_item.done", "response_id": R, "item": call},
+            {"type": "response.done", "response": done},
+        ):
+            d.protocol.receive(msgspec.json.encode({"event_id": str(id(frame)), **frame}), 0.0)
+        d.drain()
+        await d.settled()
+        assert d.sent == ([] if theirs else [("call_1", "2"), "asked", "response.create"])
+
+
+async def test_a_caller_who_gives_up_what_has_begun_leaves_its_functions_to_it() -> None:
+    """Somebody else listens: it is cancelled before his ears, and its calls are answered."""
+    async with desk(add) as d:
+        d.acknowledge()
+        own = also("own")
+        event_id = ""
+        with (
+            pytest.raises(TimeoutError),
+            d.box.lending(events.ResponseCreate(), (own,)) as command,
+        ):
+            event_id = d.protocol.respond(command, now=0.0)
+            (frame,) = d.protocol.data_to_send()
+            metadata = msgspec.json.decode(frame.raw)["response"]["metadata"]
+            response = {"id": R, "object": "realtime.response", "metadata": metadata,
+                        "conversation_id": "conv_1", "status": "in_progress"}  # fmt: skip
+            created = {"type": "response.created", "event_id": "e1", "response": response}
+            d.protocol.receive(msgspec.json.encode(created), 0.0)
+            raise TimeoutError
+        d.call("add", '{"a": 1}', request=event_id)
+        assert await d.output() == "own"
+
+
+def updated(**session: Any) -> bytes:
+    session = {"type": "realtime", **session}
+    frame = {"type": "session.updated", "event_id": "e", "session": session}
+    return msgspec.json.encode(frame)
+
+
+OLD: Any = [{"type": "function", "name": "add", "parameters": {"type": "object"}}]
+
+
+def asks(d: Desk, *functions: ToolFunction[..., Any]) -> tuple[Any, str]:
+    """An update with these functions, on the wire; its leaves and its name."""
+    asked: dict[tuple[str, ...], Any] = {
+        ("tools",): [msgspec.to_builtins(one.definition) for one in functions]
+    }
+    event_id = d.protocol.update(asked, now=0.0, timeout=10.0)
+    assert [frame.type for frame in d.protocol.data_to_send()] == ["session.update"]
+    return asked, event_id
+
+
+async def test_the_functions_of_an_update_come_with_its_acknowledgement() -> None:
+    async with desk(add) as d:
+        d.acknowledge(tools=OLD)
+        new = also("new")
+        definition = msgspec.to_builtins(new.definition)
+        asked, _ = asks(d, new)
+        with d.box.adopting(asked, (new,)):
+            d.call("add", '{"a": 1}')  # it is not answered
+            assert await d.output() == "2"
+            d.protocol.receive(updated(tools=OLD, instructions="Sing."), 0.0)  # by somebody else
+            d.call("add", '{"a": 1}', "call_x")
+            await d.report()
+            assert d.sent[-1] == ("call_x", "2")
+            d.protocol.receive(updated(tools=[definition]), 0.0)
+            d.call("add", '{"a": 1}', "call_2")  # nor does its caller know yet that it is
+            await d.report()
+            assert d.sent[-1] == ("call_2", "new")
+        d.call("add", '{"a": 1}', "call_3")
+        await d.report()
+        assert d.sent[-1] == ("call_3", "new")
+
+
+async def test_an_update_that_is_refused_brings_nothing() -> None:
+    async with desk(add) as d:
+        d.acknowledge(tools=OLD)
+        new, more = also("new"), tool(name="more")(greet.function)
+        asked, event_id = asks(d, new, more)
+        with pytest.raises(ServerError), d.box.adopting(asked, (new, more)):
+            error = {"type": "invalid_request_error", "message": "no", "event_id": event_id}
+            frame = {"type": "error", "event_id": "e", "error": error}
+            d.protocol.receive(msgspec.json.encode(frame), 0.0)
+            d.call("add", '{"a": 1}')
+            assert await d.output() == "2"
+            raise ServerError("no")
+        assert d.box.names == ("add",)
+        d.call("add", '{"a": 1}', "call_2")
+        await d.report()
+        assert d.sent[-1] == ("call_2", "2")
+        d.call("more", '{"name": "x"}', "call_3")
+        assert (await d.report()).what == "unknown"
+
+
+async def test_a_function_that_came_for_sure_after_all() -> None:
+    """Its caller did not wait for the answer, and the server offers it."""
+    async with desk(add) as d:
+        d.acknowledge(tools=[])
+        more = tool(name="more")(greet.function)
+        with pytest.raises(TimeoutError), d.box.adopting({}, (more,)):
+            raise TimeoutError
+        d.call("more", '{"name": "x"}')
+        assert (await d.report()).what == "unknown"
+        assert d.box.names == ("add",)
+        d.protocol.receive(updated(tools=[msgspec.to_builtins(more.definition)]), 0.0)
+        d.call("more", '{"name": "x"}', "call_2")
+        assert (await d.report()).what == "answered"
+
+
+async def test_an_update_with_what_is_no_tool_is_not_asked_for() -> None:
+    async with desk(add) as d:
+        for wrong, error in ((greet.function, InvalidTool), (also("other"), UsageError)):
+            with pytest.raises(error), d.box.adopting({}, (add, cast("Any", wrong))):
+                pytest.fail("it would be sent")
+
+
+async def test_what_is_taken_out_of_doubt_is_not_kept() -> None:
+    async with desk() as d:
+        d.acknowledge(tools=OLD)
+        with d.box.adopting({}, (add,)):
+            pass
+        with pytest.raises(ServerError), d.box.adopting({}, (greet,)):
+            raise ServerError("no")
+        assert not d.box._functions._doubtful
+        assert not d.box._functions._asked
 
 
 async def test_functions_can_be_added_and_replaced() -> None:
@@ -475,7 +688,7 @@ async def test_functions_can_be_added_and_replaced() -> None:
         with pytest.raises(UsageError, match="two tools are named 'add'"):
             d.box.add(add, greet, other)
         assert d.box.names == ("add",)
-        with pytest.raises(UsageError, match="@tool"):
+        with pytest.raises(InvalidTool, match=r"greet is .* put @tool on it"):
             d.box.add(cast("Any", greet.function))
 
 
@@ -653,6 +866,10 @@ async def test_a_follow_up_gives_way_to_another_response() -> None:
         await d.settled()
         assert d.followed == [(R, None)]
         assert "response.create" not in d.sent
+        assert await d.report() == ToolReport("asked_already", None, None, None)
+        d.box.end(ClientClosed("closed"))
+        with pytest.raises(StopAsyncIteration):
+            await d.report()  # once
 
 
 async def test_a_follow_up_that_is_withdrawn_before_it_is_asked_for() -> None:
@@ -665,6 +882,94 @@ async def test_a_follow_up_that_is_withdrawn_before_it_is_asked_for() -> None:
         await d.settled()
         assert d.followed == [(R, None)]
         assert "asked" not in d.sent
+        assert [(await d.report()).what for _ in range(2)] == ["answered", "asked_already"]
+
+
+async def test_a_follow_up_that_another_response_has_made_needless_is_reported() -> None:
+    async with desk(add) as d:
+        d.call("add", '{"a": 1}')
+        await d.report()
+        d.protocol.calls.on_asked("event_of_the_user")
+        d.done()
+        assert await d.report() == ToolReport("asked_already", None, None, None)
+        assert d.followed == [(R, None)]
+
+
+@pytest.mark.parametrize(
+    ("response", "sees"),
+    [
+        ({}, True),
+        ({"input": None}, True),
+        ({"conversation": "auto"}, True),
+        ({"input": []}, False),
+        ({"input": [{"type": "item_reference", "id": "item_1"}]}, False),
+        ({"conversation": "none"}, False),
+    ],
+)
+async def test_which_creates_see_the_outputs(response: dict[str, Any], sees: bool) -> None:
+    async with desk(add) as d:
+        d.acknowledge()
+        d.call("add", '{"a": 1}')
+        await d.report()
+        d.protocol.send({"type": "response.create", "response": response})
+        d.done()
+        await d.settled()
+        assert d.followed == [(R, None if sees else "response 1")]
+
+
+async def test_a_create_without_any_parameters_sees_the_outputs() -> None:
+    async with desk(add) as d:
+        d.acknowledge()
+        d.call("add", '{"a": 1}')
+        await d.report()
+        d.protocol.send(events.ResponseCreate())
+        d.done()
+        assert (await d.report()).what == "asked_already"
+
+
+async def test_a_follow_up_that_somebody_has_interrupted_is_reported() -> None:
+    async with desk(add) as d:
+        d.call("add", '{"a": 1}')
+        d.protocol.calls.on_interrupted()
+        d.done()
+        await d.settled()
+        assert ("call_1", "2") in d.sent
+        assert d.followed == [(R, None)]
+        assert {(await d.report()).what for _ in range(2)} == {"answered", "interrupted"}
+
+
+async def test_a_follow_up_that_waits_and_is_cancelled_by_an_interruption() -> None:
+    """The core ends its request, too; that is no failure of its own."""
+    async with desk(add) as d:
+        d.call("add", '{"a": 1}')
+        await d.report()
+        d.busy = anyio.Event()
+        d.done()
+        with anyio.fail_after(10):
+            while not d.busy.statistics().tasks_waiting:
+                await anyio.lowlevel.checkpoint()
+        d.refusal = ResponseWithdrawn("it was cancelled before it went out")
+        d.busy.set()
+        d.protocol.calls.on_interrupted()
+        d.drain()
+        assert await d.report() == ToolReport("interrupted", None, None, None)
+        assert d.followed == [(R, None)]
+        d.box.end(ClientClosed("closed"))
+        with pytest.raises(StopAsyncIteration):
+            await d.report()  # once
+
+
+async def test_a_follow_up_that_has_begun_when_it_is_withdrawn_is_no_report() -> None:
+    async with desk(add) as d:
+        d.call("add", '{"a": 1}')
+        await d.report()
+        d.begins = d.protocol.calls.on_asked  # in the moment in which it begins
+        d.done()
+        await d.settled()
+        assert d.followed == [(R, "response 1")]
+        d.box.end(ClientClosed("closed"))
+        with pytest.raises(StopAsyncIteration):
+            await d.report()
 
 
 async def test_no_rounds_at_all() -> None:
@@ -749,7 +1054,7 @@ async def test_a_result_after_the_end_is_dropped_and_reported() -> None:
         with pytest.raises(ConnectionLost):
             await d.report()
         with pytest.raises(ConnectionLost):
-            await anext(d.box.reports())
+            d.box.reports()
         assert d.sent == []
 
 

@@ -26,6 +26,7 @@ from realtime_client.tools import (
     ToolFunction,
     error_text,
     output_text,
+    refuse_undecorated,
     tool,
 )
 
@@ -617,3 +618,24 @@ def test_what_is_given_is_not_changed() -> None:
     session = {"tools": [get_weather]}
     session_from(session, {})
     assert session == {"tools": [get_weather]}
+
+
+@pytest.mark.parametrize(
+    "given", [None, "auto", get_weather, [get_weather, OTHER], (), [DEFINITION]]
+)
+def test_what_may_be_given_as_tools(given: Any) -> None:
+    refuse_undecorated(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (print, "print"),
+        ([get_weather, get_weather.function], "get_weather"),
+        ((lambda: None,), "<lambda>"),
+        ([functools.partial(print)], "functools.partial"),
+    ],
+)
+def test_a_function_without_the_decorator(given: Any, name: str) -> None:
+    with pytest.raises(InvalidTool, match=f"^{name}.* is not a tool .*; put @tool on it$"):
+        refuse_undecorated(given)

@@ -11,11 +11,14 @@ Calls are dispatched as they come, and each output goes into the conversation as
 is one. The model is asked to go on once for a response, not once for a call: when the response
 is done and every call of it has its output, whoever gave it. It is not asked where nothing was
 answered here (calls by hand are followed up by hand), where the response was `cancelled` or
-`failed` (somebody has interrupted, and has the next word), where another response that can see
-all the outputs has been asked for, and not for ever: `max_rounds` times in a row.
+`failed` or what was called has been interrupted since (somebody has spoken, and has the next
+word), where another response that can see all the outputs has been asked for, and not for
+ever: `max_rounds` times in a row. A create with an `input` of its own sees no outputs.
 
-A call of a response outside the conversation is nobody's here: its output would be refused.
-A call of a response that was asked for without tools is answered with an error and never run.
+A call of a response outside the conversation is told and left alone: its output would be
+refused. One of another party on the session is theirs. A call of a response that was asked
+for without tools is answered with an error and never run. The functions that a create alone
+was given are kept here until its response is over.
 
 The table is the whole life of a call; what it does not name changes nothing::
 
@@ -25,6 +28,7 @@ The table is the whole life of a call; what it does not name changes nothing::
 
 from realtime_client.calls.life import (
     TABLE,
+    ByHand,
     Dispatch,
     FollowUp,
     Input,
@@ -38,6 +42,7 @@ from realtime_client.calls.machine import Calls
 
 __all__ = [
     "TABLE",
+    "ByHand",
     "Calls",
     "Dispatch",
     "FollowUp",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from realtime_client.tools import ToolFunction
 
 __all__ = [
     "TABLE",
+    "ByHand",
     "Dispatch",
     "FollowUp",
     "Input",
@@ -55,7 +58,7 @@ class Why(enum.Enum):
     """Why the model is not asked to go on."""
 
     NOTHING_RUN = "no call of the response was run here"
-    INTERRUPTED = "the response was cancelled or failed"
+    INTERRUPTED = "the response was cancelled or failed, or somebody has interrupted since"
     ASKED_ALREADY = "another response has been asked for that sees the outputs"
     TOO_MANY_ROUNDS = "max_rounds follow-ups in a row"
     FORGOTTEN = "too many responses wait for their outputs"
@@ -65,7 +68,8 @@ class Dispatch(NamedTuple):
     """A finished call, told once. `arguments` is JSON text, as the model wrote it.
 
     With `tools_off` it is to be answered with an error and never run. `offered` are the
-    names of the tools that its response alone was given.
+    names of the tools that its response alone was given, and `own` is the function among them
+    that is called.
     """
 
     response_id: str
@@ -74,6 +78,15 @@ class Dispatch(NamedTuple):
     arguments: str
     tools_off: bool
     offered: frozenset[str]
+    own: ToolFunction[..., Any] | None = None
+
+
+class ByHand(NamedTuple):
+    """A finished call outside the conversation, where no output is taken; told once."""
+
+    response_id: str
+    call_id: str
+    name: str
 
 
 class FollowUp(NamedTuple):
@@ -90,18 +103,19 @@ class NoFollowUp(NamedTuple):
 
 
 class Withdraw(NamedTuple):
-    """A follow-up that waits for its turn is not wanted any more: another response came first."""
+    """A follow-up that waits for its turn is not wanted any more."""
 
     response_id: str
+    why: Why
 
 
-News = Dispatch | FollowUp | NoFollowUp | Withdraw
+News = Dispatch | ByHand | FollowUp | NoFollowUp | Withdraw
 
 
 class Turn:
     """A response that has calls, and what is known of each."""
 
-    __slots__ = ("answered_here", "asked", "calls", "status")
+    __slots__ = ("answered_here", "asked", "calls", "interrupted", "status")
 
     def __init__(self) -> None:
         self.calls: dict[str, State] = {}
@@ -110,6 +124,8 @@ class Turn:
         self.answered_here = False
         self.asked = False
         """Whether another response was asked for when all outputs so far were in."""
+        self.interrupted = False
+        """Whether somebody has spoken since something was called."""
 
     def settled(self) -> bool:
         """Whether every call so far has its output, or can have none."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 from realtime_client.calls.life import (
+    ByHand,
     Dispatch,
     FollowUp,
     Input,
@@ -17,6 +18,7 @@ from realtime_client.calls.life import (
     Withdraw,
 )
 from realtime_client.events import UNSET, FunctionCallItem
+from realtime_client.tools import ToolFunction
 
 __all__ = ["MAX_OPEN", "REMEMBERED", "Calls"]
 
@@ -37,7 +39,7 @@ class _Due(NamedTuple):
 class Calls:
     """The function calls of one connection. Drain `ready` after every input."""
 
-    __slots__ = ("_done", "_due", "_echoes", "_open", "_rounds", "max_rounds", "ready")
+    __slots__ = ("_done", "_due", "_echoes", "_lent", "_open", "_rounds", "max_rounds", "ready")
 
     def __init__(self, *, max_rounds: int = 8) -> None:
         self.max_rounds = max_rounds
@@ -48,6 +50,7 @@ class Calls:
         self._done: dict[str, None] = {}
         self._due: dict[str, _Due] = {}
         self._echoes: dict[str, None] = {}
+        self._lent: dict[str, Mapping[str, ToolFunction[..., Any]]] = {}
 
     def drain(self) -> list[News]:
         """Take out what is to be done."""
@@ -62,16 +65,23 @@ class Calls:
         item: FunctionCallItem,
         *,
         out_of_band: bool,
+        foreign: bool,
         tools_off: bool,
         offered: frozenset[str] = frozenset(),
+        request: str | None = None,
     ) -> None:
         """`response.output_item.done` with a call, of a response that is alive.
 
-        `tools_off`: the response was asked for with `tools: []` or `tool_choice: "none"`, or
-        has been given up. `offered`: the names of the tools of its own `response.create`.
+        `foreign`: another party on the session asked for it. `tools_off`: the response was
+        asked for with `tools: []` or `tool_choice: "none"`, or has been given up. `offered`:
+        the names of the tools of its own `response.create`, whose `event_id` is `request`.
         """
-        if not out_of_band and item.status == "completed" and response_id not in self._done:
-            self._dispatch(response_id, item, tools_off, offered)
+        if foreign or item.status != "completed" or response_id in self._done:
+            return
+        if out_of_band:
+            self._leave_aside(response_id, item)
+        else:
+            self._dispatch(response_id, item, tools_off, offered, self._lent.get(request or ""))
 
     def on_response_done(
         self,
@@ -80,16 +90,22 @@ class Calls:
         output_items: Iterable[object],
         *,
         out_of_band: bool,
+        foreign: bool,
         tools_off: bool,
         offered: frozenset[str] = frozenset(),
+        request: str | None = None,
     ) -> None:
         """`response.done`, or the end of the patience with a response (as `cancelled`)."""
+        lent = self._lent.pop(request or "", None)
         if response_id in self._done:
             return
-        if not out_of_band:
-            for item in output_items:
-                if isinstance(item, FunctionCallItem) and _whole(item, status):
-                    self._dispatch(response_id, item, tools_off, offered)
+        for item in () if foreign else output_items:
+            if not isinstance(item, FunctionCallItem) or not _whole(item, status):
+                continue
+            if out_of_band:
+                self._leave_aside(response_id, item)
+            else:
+                self._dispatch(response_id, item, tools_off, offered, lent)
         _remember(self._done, response_id)
         turn = self._open.get(response_id)
         if turn is None:
@@ -111,7 +127,7 @@ class Calls:
     # -- from the user ------------------------------------------------------------------
 
     def on_asked(self, event_id: str | None = None) -> None:
-        """Another response of the conversation was asked for, or has begun.
+        """Another response that sees the conversation was asked for, or has begun.
 
         With an `event_id` it is a `response.create` from here; a follow-up's own is no other.
         Without, it is one that the server or another party has started, which cannot have
@@ -126,11 +142,30 @@ class Calls:
         for response_id, due in list(self._due.items()):
             if due.calls.isdisjoint(unseen):
                 del self._due[response_id]
-                self.ready.append(Withdraw(response_id))
+                self.ready.append(Withdraw(response_id, Why.ASKED_ALREADY))
+
+    def on_interrupted(self) -> None:
+        """Somebody has stopped what is said in the conversation, and has the next word.
+
+        What was called before is answered, and not followed up.
+        """
+        for turn in self._open.values():
+            turn.interrupted = True
+        self.ready += [Withdraw(response_id, Why.INTERRUPTED) for response_id in self._due]
+        self._due.clear()
+
+    def lend(self, event_id: str, functions: Mapping[str, ToolFunction[..., Any]]) -> None:
+        """The create of this `event_id` has functions of its own, until its response is over."""
+        self._lent[event_id] = functions
+
+    def take_back(self, event_id: str) -> None:
+        """The create of this `event_id` has come to nothing."""
+        self._lent.pop(event_id, None)
 
     def lost(self) -> None:
         """The connection is over: nothing can be answered, and nothing will be asked."""
-        for waiting in (self.ready, self._open, self._done, self._due, self._echoes):
+        self.ready.clear()
+        for waiting in (self._open, self._done, self._due, self._echoes, self._lent):
             waiting.clear()
 
     # -- from whoever runs the calls ----------------------------------------------------
@@ -177,21 +212,39 @@ class Calls:
     # -- within -------------------------------------------------------------------------
 
     def _dispatch(
-        self, response_id: str, item: FunctionCallItem, tools_off: bool, offered: frozenset[str]
+        self,
+        response_id: str,
+        item: FunctionCallItem,
+        tools_off: bool,
+        offered: frozenset[str],
+        lent: Mapping[str, ToolFunction[..., Any]] | None,
     ) -> None:
+        call_id = self._note(response_id, item, State.OFF if tools_off else State.OURS)
+        if call_id is None:
+            return
+        arguments = item.arguments if isinstance(item.arguments, str) else ""
+        own = (lent or {}).get(item.name)
+        self.ready.append(
+            Dispatch(response_id, call_id, item.name, arguments, tools_off, offered, own)
+        )
+
+    def _leave_aside(self, response_id: str, item: FunctionCallItem) -> None:
+        call_id = self._note(response_id, item, State.BY_HAND)
+        if call_id is not None:
+            self.ready.append(ByHand(response_id, call_id, item.name))
+
+    def _note(self, response_id: str, item: FunctionCallItem, state: State) -> str | None:
+        """Begin the life of a call; returns its id, and None where it is no new one."""
         turn = self._open.get(response_id)
         # A call without an id can be neither told from its repetition nor answered.
         if not isinstance(item.call_id, str) or (turn and item.call_id in turn.calls):
-            return
+            return None
         if turn is None:
             self._make_room()
             turn = self._open[response_id] = Turn()
-        turn.calls[item.call_id] = State.OFF if tools_off else State.OURS
+        turn.calls[item.call_id] = state
         turn.asked = False
-        arguments = item.arguments if isinstance(item.arguments, str) else ""
-        self.ready.append(
-            Dispatch(response_id, item.call_id, item.name, arguments, tools_off, offered)
-        )
+        return item.call_id
 
     def _see_whether_over(self, response_id: str, turn: Turn) -> None:
         if turn.status is None or not (turn.settled() or turn.is_the_users()):
@@ -208,7 +261,7 @@ class Calls:
     def _why_not(self, turn: Turn) -> Why | None:
         if not turn.answered_here or State.ANSWERED not in turn.calls.values():
             return Why.NOTHING_RUN
-        if turn.status in ("cancelled", "failed"):
+        if turn.interrupted or turn.status in ("cancelled", "failed"):
             return Why.INTERRUPTED
         if turn.asked:
             return Why.ASKED_ALREADY

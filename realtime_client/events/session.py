@@ -12,7 +12,10 @@ Null is a value: it turns off `turn_detection`, `transcription`, `noise_reductio
 
 from typing import Any, TypeAlias
 
+import msgspec
+
 from realtime_client.events.base import UNSET, Maybe, Tagged, UnknownVariant, Wire
+from realtime_client.redaction import redacted
 
 __all__ = [
     "AudioConfig",
@@ -191,7 +194,7 @@ class McpTool(Tagged, frozen=True, kw_only=True, tag="mcp"):
 
     One of `server_url`, `connector_id` and `tunnel_id` says where it is. `require_approval`
     is `always`, `never` or a filter. `authorization` and `headers` carry credentials; the
-    server does not echo them (specification).
+    server does not echo them (specification), and the repr has `***` for them.
     """
 
     server_label: str
@@ -205,6 +208,16 @@ class McpTool(Tagged, frozen=True, kw_only=True, tag="mcp"):
     allowed_callers: Maybe[tuple[str, ...]] = UNSET
     require_approval: Maybe[str | McpApprovalFilter] = UNSET
     defer_loading: Maybe[bool] = UNSET
+
+    def __repr__(self) -> str:
+        return super(McpTool, self._redacted()).__repr__()
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return super(McpTool, self._redacted()).__rich_repr__()
+
+    def _redacted(self) -> "McpTool":
+        shown = redacted({name: getattr(self, name) for name in self.__struct_fields__})
+        return msgspec.structs.replace(self, **shown)
 
 
 Tool: TypeAlias = FunctionTool | McpTool | UnknownVariant

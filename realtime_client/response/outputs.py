@@ -159,10 +159,17 @@ class Call(_Arguments):
         for all calls of a response.
 
         Raises:
-            UsageError: The call was cut off by a cancellation; it has no output.
+            UsageError: The call was cut off by a cancellation; it has no output. Or the
+                output is no text.
             ServerError: The server knows no such call.
             ConnectionLost: The connection of the call is gone; nothing was sent.
         """
+        given: object = output
+        if not isinstance(given, str):
+            name = type(given).__name__
+            raise UsageError(
+                f"the output of a call is text, not {name}; for a value, pass json.dumps(...)"
+            )
         await self._ended.wait_ended()
         if text(self.item, "status") is None:
             await self.response.done()  # only that says whether it was cut off

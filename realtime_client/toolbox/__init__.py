@@ -10,12 +10,16 @@ comes after the outputs, and its own output is missing. So a task knows which ca
 (`refuse_deadlock`), and is told at once. What a function leaves running in the background is
 free to ask as soon as the output is on its way, and out of band it may ask at any time.
 
+The functions of a response are its own, whoever has a function of the same name; those of an
+update come with its acknowledgement.
+
 A call that nobody here has a function for is answered with an error, unless the session or its
 response was given a tool of that name by definition only: then it is the user's to answer by
 hand, with a `function_call_output` of his own.
 """
 
-from realtime_client.toolbox.box import Host, Toolbox
+from realtime_client.toolbox.box import Toolbox
+from realtime_client.toolbox.host import Host
 from realtime_client.toolbox.report import ToolReport
 from realtime_client.toolbox.running import refuse_deadlock
 

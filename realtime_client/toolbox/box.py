@@ -3,51 +3,33 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import copy_context
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final
 
 import anyio
+import msgspec
 
-from realtime_client import events, protocol
-from realtime_client.calls import Dispatch, FollowUp, News, NoFollowUp, Why, Withdraw
+from realtime_client import events
+from realtime_client.calls import ByHand, Dispatch, FollowUp, News, NoFollowUp, Withdraw
 from realtime_client.errors import RealtimeError, ServerError, UsageError
-from realtime_client.response import Response
+from realtime_client.leaves import Leaves
 from realtime_client.streams import Once
+from realtime_client.toolbox.following import FollowUps
+from realtime_client.toolbox.functions import Function, Functions, by_name
+from realtime_client.toolbox.host import Host
 from realtime_client.toolbox.report import Reports, ToolReport, What
 from realtime_client.toolbox.running import Ended, Running, perform, refuse_deadlock, run_as
-from realtime_client.tools import ToolFunction, error_text
+from realtime_client.tools import error_text
 
-__all__ = ["Host", "Toolbox"]
-
-T = TypeVar("T")
-Function = ToolFunction[..., Any]
+__all__ = ["Toolbox"]
 
 MAX_WAITING: Final = 1_000
 """Calls that may wait for their turn to be run."""
 
 ECHO_WITHIN: Final = 10.0
 """Seconds for which the server may refuse an output. Some servers never acknowledge one."""
-
-
-class Host(Protocol):
-    """What a toolbox needs of its connection."""
-
-    protocol: protocol.Protocol
-
-    def start(self, function: Callable[..., Awaitable[None]], *args: Any, name: str) -> None:
-        """Run a task until its end, or until the connection closes."""
-
-    async def request(self, command: events.ClientEvent, answer: type[T]) -> T:
-        """Send a command, and wait for its answer."""
-
-    async def request_response(
-        self, command: events.ResponseCreate, *, when_busy: Literal["wait"]
-    ) -> Response:
-        """Ask for a response when its turn comes, and wait for its beginning."""
-
-    def follow_up(self, previous_id: str, response: Response | None) -> None:
-        """The model was asked to go on, by `response`, or never will be."""
 
 
 class Toolbox:
@@ -77,12 +59,12 @@ class Toolbox:
         self._calls = host.protocol.calls
         self._calls.max_rounds = max_rounds
         self._timeout = timeout
-        self._functions: dict[str, Function] = {}
+        self._functions = Functions(host.protocol.config)
         self._free = max_calls
         self._threads = anyio.CapacityLimiter(max_calls)
         self._waiting: deque[tuple[Dispatch, Function]] = deque()
-        self._follow_ups: dict[str, anyio.CancelScope] = {}
         self._reports = Reports()
+        self._follow_ups = FollowUps(host, self._reports)
         self._tasks = 0
         self._ended: RealtimeError | None = None
         # Tasks begin in the context in which the client was opened, not in that of whoever
@@ -93,7 +75,7 @@ class Toolbox:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the functions here."""
-        return tuple(self._functions)
+        return self._functions.names
 
     def add(self, *tools: Function) -> None:
         """Have these functions run when the model calls them; a newer one replaces its namesake.
@@ -102,21 +84,64 @@ class Toolbox:
         response, name. `session.update(tools=[...])` does both.
 
         Raises:
-            UsageError: Something is not made by `@tool`, or two have the same name.
+            InvalidTool: Something is not made by `@tool`.
+            UsageError: Two have the same name.
         """
-        named: dict[str, Function] = {}
-        for one in tools:
-            if not isinstance(one, ToolFunction):
-                raise UsageError(f"{one!r} is not a tool; make it one with @tool")
-            if named.setdefault(one.name, one) is not one:
-                raise UsageError(f"two tools are named {one.name!r}")
-        self._functions.update(named)
+        self._functions.add(by_name(tools))
 
     def reports(self) -> Once[ToolReport]:
-        """What becomes of each call from now on; ends when the connection and its calls have."""
-        watch = self._reports.watch()
-        self._see_whether_over()
-        return watch
+        """What becomes of each call from now on; ends when the connection and its calls have.
+
+        Raises:
+            ConnectionLost: The connection is gone.
+            ClientClosed: The client was closed.
+        """
+        if self._ended is not None:
+            raise self._ended.with_traceback(None)
+        return self._reports.watch()
+
+    # -- from the verbs -----------------------------------------------------------------
+
+    @contextmanager
+    def lending(
+        self, command: events.ResponseCreate, tools: Iterable[Function]
+    ) -> Iterator[events.ResponseCreate]:
+        """Within the block a response is asked for, by the create that this gives.
+
+        Its functions are its own: nobody else's calls are run by them.
+
+        Raises:
+            UsageError: As `add`, or an out-of-band response is given functions.
+        """
+        functions = by_name(tools)
+        if not functions:
+            yield command
+            return
+        if command.response and command.response.conversation == "none":
+            name = next(iter(functions))
+            raise UsageError(
+                f"{name} cannot be run out of band: its output would have to go into the "
+                f"conversation, which that response is no part of. Give {name}.definition, and "
+                "look at the `Call` among the outputs yourself; nothing was sent"
+            )
+        core, event_id = self._host.protocol, self._host.protocol.new_id("event")
+        self._calls.lend(event_id, functions)
+        try:
+            yield msgspec.structs.replace(command, event_id=event_id)
+        except BaseException:
+            # What has begun comes to an end of its own, even where its caller has given it up.
+            inside = core.router.occupants
+            if not any(one.event_id == event_id and one.id is not None for one in inside):
+                self._calls.take_back(event_id)
+            raise
+
+    def adopting(self, asked: Leaves, tools: Iterable[Function]) -> AbstractContextManager[None]:
+        """Within the block these leaves are asked for; the functions come with the answer.
+
+        Raises:
+            UsageError: As `add`.
+        """
+        return self._functions.adopting(asked, by_name(tools))
 
     # -- from the connection ------------------------------------------------------------
 
@@ -126,15 +151,14 @@ class Toolbox:
             match one:
                 case Dispatch():
                     self._dispatch(one)
+                case ByHand():
+                    self._report("by_hand", one)
                 case FollowUp(response_id):
-                    scope = self._follow_ups[response_id] = anyio.CancelScope()
-                    self._start("follow-up", self._follow_up, response_id, scope)
-                case Withdraw(response_id) if response_id in self._follow_ups:
-                    self._follow_ups[response_id].cancel()
+                    self._start("follow-up", *self._follow_ups.ask(response_id))
+                case Withdraw(response_id, why):
+                    self._follow_ups.withdraw(response_id, why)
                 case NoFollowUp(response_id, why):
-                    if why is Why.TOO_MANY_ROUNDS:
-                        self._report("too_many_rounds", None)
-                    self._host.follow_up(response_id, None)
+                    self._follow_ups.leave_out(response_id, why)
 
     def refuse_deadlock(self) -> None:
         """Refuse to wait for a response that waits for the call within which this is asked.
@@ -154,7 +178,9 @@ class Toolbox:
     # -- deciding -----------------------------------------------------------------------
 
     def _dispatch(self, call: Dispatch) -> None:
-        function = self._functions.get(call.name)
+        function = call.own or self._functions.get(call.name)
+        by_hand = function is None and self._is_by_hand(call)
+        function = self._functions.reserve(call.name) if by_hand else function
         if call.tools_off:
             words = "no tools may be called in this response"
             self._start(call.name, self._answer, call, Ended("no_tools", error_text(words)))
@@ -164,7 +190,7 @@ class Toolbox:
         elif function is not None:
             self._waiting.append((call, function))
             self._run_next()
-        elif self._is_by_hand(call):
+        elif by_hand:
             self._calls.leave(call.response_id, call.call_id)
             self._report("by_hand", call)
         else:
@@ -239,27 +265,10 @@ class Toolbox:
         finally:
             self._report(what, call, error)
 
-    async def _follow_up(self, response_id: str, scope: anyio.CancelScope) -> None:
-        response = None
-        event_id = self._host.protocol.new_id("event")
-        self._calls.follow(response_id, event_id)
-        try:
-            with scope:
-                if not scope.cancel_called:
-                    response = await self._host.request_response(
-                        events.ResponseCreate(event_id=event_id), when_busy="wait"
-                    )
-        except RealtimeError as error:
-            self._report("follow_up_failed", None, error)
-        finally:
-            del self._follow_ups[response_id]
-            self._calls.followed(response_id)
-            self._host.follow_up(response_id, response)
-
     # -- telling ------------------------------------------------------------------------
 
     def _report(
-        self, what: What, call: Dispatch | None, error: BaseException | None = None
+        self, what: What, call: Dispatch | ByHand | None, error: BaseException | None = None
     ) -> None:
         call_id, name = (call.call_id, call.name) if call is not None else (None, None)
         self._reports.tell(ToolReport(what, call_id, name, error))

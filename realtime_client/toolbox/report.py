@@ -27,6 +27,8 @@ What = Literal[
     "refused",
     "dropped",
     "too_many_rounds",
+    "asked_already",
+    "interrupted",
     "follow_up_failed",
 ]
 
@@ -38,11 +40,13 @@ class ToolReport(NamedTuple):
     `failed` (the function raised a `ToolError`), `raised` (anything else), `timeout`,
     `cancelled` (the function was, by itself), `unknown`, `no_tools` (its response had none) or
     `too_many_calls` (as many as may wait for their turn did). It has none of ours where it is
-    `by_hand` (the user answers it), `refused` (the server did not take it) or `dropped` (the
-    connection was over, or the user had answered meanwhile).
+    `by_hand` (the user answers it; out of band nobody can), `refused` (the server did not take
+    it) or `dropped` (the connection was over, or the user had answered meanwhile).
 
-    Without a call: `too_many_rounds` and `follow_up_failed`, where the model was not asked to
-    go on. `error` is what was raised, whole; the model has seen the words of a `ToolError` only.
+    Without a call, where the model was not asked to go on: `too_many_rounds`, `asked_already`
+    (another response came first that sees the outputs), `interrupted` (the response was
+    cancelled or has failed, or somebody has interrupted since) and `follow_up_failed`. `error`
+    is what was raised, whole; the model has seen the words of a `ToolError` only.
     """
 
     what: What

@@ -25,7 +25,16 @@ from realtime_client.tools.function import (
     ToolFunction,
     error_text,
     output_text,
+    refuse_undecorated,
     tool,
 )
 
-__all__ = ["MAX_OUTPUT", "ToolError", "ToolFunction", "error_text", "output_text", "tool"]
+__all__ = [
+    "MAX_OUTPUT",
+    "ToolError",
+    "ToolFunction",
+    "error_text",
+    "output_text",
+    "refuse_undecorated",
+    "tool",
+]

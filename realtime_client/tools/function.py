@@ -16,7 +16,15 @@ from realtime_client.events import UNSET, FunctionTool
 from realtime_client.tools.schema import schema_of
 from realtime_client.tools.signature import arguments_of, documented
 
-__all__ = ["MAX_OUTPUT", "ToolError", "ToolFunction", "error_text", "output_text", "tool"]
+__all__ = [
+    "MAX_OUTPUT",
+    "ToolError",
+    "ToolFunction",
+    "error_text",
+    "output_text",
+    "refuse_undecorated",
+    "tool",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -117,6 +125,20 @@ def tool(
         return _make(function, name=name, description=description, timeout=timeout)
 
     return make if function is None else make(function)
+
+
+def refuse_undecorated(given: object) -> None:
+    """Refuse a function that is given as a tool, alone or among others, without `@tool`.
+
+    Raises:
+        InvalidTool: It names the function.
+    """
+    for one in given if isinstance(given, (list, tuple)) else (given,):
+        if callable(one) and not isinstance(one, ToolFunction):
+            name = getattr(one, "__name__", None) or repr(one)
+            raise InvalidTool(
+                f"{name} is not a tool as it is, the model knows nothing of it; put @tool on it"
+            )
 
 
 def output_text(value: object) -> str:
