@@ -17,6 +17,7 @@ from realtime_client.connection import Connection
 from realtime_client.errors import ConfigDrift
 from realtime_client.leaves import tree
 from realtime_client.options import AnySession, SessionShortcuts, session_from, tool_functions
+from realtime_client.redaction import redacted
 from realtime_client.streams import Once
 from realtime_client.toolbox import Toolbox
 
@@ -38,13 +39,17 @@ class SessionVerbs:
 
     @property
     def in_flight(self) -> tuple[dict[str, Any], ...]:
-        """The updates that were asked for and are not answered, oldest first, as trees."""
-        return tuple(tree(intent.asked) for intent in self._config.in_flight)
+        """The updates that were asked for and are not answered, oldest first, as trees.
+
+        Credentials of tools are hidden, here and in `desired`.
+        """
+        return tuple(redacted(tree(intent.asked)) for intent in self._config.in_flight)
 
     @property
     def desired(self) -> dict[str, Any]:
         """Acknowledged, and what is in flight on top of it, as a tree. For display."""
-        return self._config.desired
+        wanted: dict[str, Any] = redacted(self._config.desired)
+        return wanted
 
     @property
     def id(self) -> str | None:

@@ -373,7 +373,7 @@ class Schedule:
         assert len(router._over) <= OVER
         assert self.core._asked == {}
         for record in self.records.values():
-            assert (record.state, record.items, record.seen) == (State.GONE, [], {})
+            assert (record.state, record.finished, record.seen) == (State.GONE, set(), {})
 
     def check_ended(self, handle: Response) -> None:
         streams = [stream for output in handle.outputs for stream in streams_of(output).values()]
