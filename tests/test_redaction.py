@@ -10,8 +10,9 @@ from realtime_client import events
 from realtime_client.acknowledgement import Acknowledgement
 from realtime_client.errors import ConfigDrift, SessionUpdateRejected
 from realtime_client.leaves import Drift, drift
-from realtime_client.redaction import redacted
+from realtime_client.redaction import HIDDEN, redacted
 from tests import wire
+from tests.scenarios import connected
 from tests.scripted import opens, scripted
 
 SECRETS = ("KEY-1", "KEY-2", "pw-3", "user-4")
@@ -140,3 +141,11 @@ async def test_a_drift_in_strict_mode_does_not_keep_it() -> None:
             await client.session.update(tools=[TOOL], strict=True)
     assert [path for path, _, _ in caught.value.ignored] == ["tools"]
     assert hides(repr(vars(caught.value)))
+
+
+async def test_what_is_desired_can_be_shown() -> None:
+    tool = events.McpTool(server_label="weather", server_url="https://x", authorization="SECRET")
+    async with connected(tools=[tool]) as (client, _):
+        shown = repr((client.session.desired, client.session.in_flight))
+        assert "SECRET" not in shown
+        assert client.session.desired["tools"][0]["authorization"] == HIDDEN
