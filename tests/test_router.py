@@ -680,7 +680,11 @@ def test_what_is_said_in_an_item_that_is_over_belongs_to_nobody() -> None:
     bench.begin("a", "resp_a")
     record = bench.router.find("resp_a")
     assert record is not None
-    bench.router.on_item_done(item_added("resp_a", "done"), "item_1", 1.0)
+    bench.router.on_item_done(item_added("resp_a", "done"), "item_1", 7.0)
+    assert (record.heard, record.finished) == (7.0, {"item_1"})
+    bench.router.on_item_done(item_added("resp_9", "done"), "item_9", 8.0)
+    bench.router.on_item_done(item_added("resp_a", "nameless"), None, 8.0)
+    assert record.finished == {"item_1"}
     late = bench.router.on_event(audio("resp_a", "late", item_id="item_1"), 1.0)
     other = bench.router.on_event(audio("resp_a", "other", item_id="item_2"), 1.0)
     assert (late.verdict, other.verdict) == (Verdict.ORPHAN, Verdict.DELIVERED)
@@ -691,3 +695,31 @@ def test_what_is_said_in_an_item_that_is_over_belongs_to_nobody() -> None:
     assert late.verdict is Verdict.ORPHAN
     bench.done("resp_a")
     assert record.finished == set()
+
+
+def test_what_the_server_interrupts_by_itself_is_not_cancelled_again() -> None:
+    bench = Bench()
+    bench.begin("a", "resp_a")
+    bench.begin("b", "resp_b", conversation=OUT_OF_BAND)
+    bench.router.interrupted()
+    assert bench.cancels() == []
+    assert bench.hear("resp_a").verdict is Verdict.DISCARDED
+    assert bench.hear("resp_b").verdict is Verdict.DELIVERED
+    record = bench.router.find("resp_a")
+    assert record is not None
+    bench.router.cancel(record)  # whoever asks for it gets it
+    assert bench.cancels() == ["resp_a"]
+    assert bench.done("resp_a").verdict is Verdict.DELIVERED
+
+
+def test_what_was_delivered_can_be_discarded_after_all() -> None:
+    bench = Bench()
+    record = bench.begin("a", "resp_a").record
+    assert record is not None
+    event = audio("resp_a", "e")
+    assert bench.router.on_event(event, 1.0).verdict is Verdict.DELIVERED
+    route = bench.router.discard(event, record)
+    assert (route.verdict, route.record) == (Verdict.DISCARDED, record)
+    name = "response.output_audio.delta"
+    stats = bench.router.stats
+    assert (stats["delivered"][name], stats["discarded"][name]) == (0, 1)
