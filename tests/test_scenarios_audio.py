@@ -224,6 +224,22 @@ async def test_A7_a_pause_resets_nothing(seconds: float) -> None:
         nothing_lost(client)
 
 
+async def test_A7_what_happens_in_a_pause_resets_nothing() -> None:
+    sung = sing("A word with a pause.", 48_000)
+    async with connected(**BY_HAND) as (client, session):
+        for number, piece in enumerate(np.split(sung, [7_001, 20_011, 31_013])):
+            await client.send_audio(piece, rate=48_000)
+            # A whole turn of the other kind, and a change of what is no business of the input.
+            await client.send_text("typed meanwhile")
+            await client.session.update(instructions=f"Number {number}.")
+            await (await client.response.create()).done()
+        await client.input_audio_buffer.commit()
+        entries = session.conversation.entries
+        (turn,) = [entry.clips[0].samples for entry in entries if entry.heard is not None]
+        np.testing.assert_array_equal(turn, resampled(sung, 48_000))
+        nothing_lost(client)
+
+
 # -- A8 -----------------------------------------------------------------------------------------
 
 
