@@ -246,6 +246,12 @@ class Connection:
             self._running -= 1
             self._finished.ring()
 
+    def answered(self, call_id: str) -> None:
+        """A call is about to be answered by hand: a function that still runs is too late."""
+        self.check_open()
+        self.protocol.calls.on_output_added(call_id)
+        self._after()
+
     def listener(self, item_id: str) -> Listening:
         """Who counts what is heard of an item."""
         return Listening(self.protocol.playback, item_id)

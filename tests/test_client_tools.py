@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 
 from realtime_client import Call, Client, Response, SessionGroup, ToolFunction, events, tool
@@ -190,3 +191,28 @@ async def test_a_tool_cannot_wait_for_what_follows_its_own_output() -> None:
         asked.append(await anext(responses))
         assert await seen(asked[0]) == "I saw nothing."
     assert len(refused) == 2
+
+
+async def test_who_answers_by_hand_is_faster_than_the_function() -> None:
+    going_on = anyio.Event()
+
+    @tool(name="look")
+    async def slow(where: str) -> str:
+        await going_on.wait()
+        return "too late"
+
+    async with connected(brain=looks, tools=[slow]) as (client, session):
+        reports = client.tools.reports()
+        response = await client.response.create()
+        async for output in response:
+            assert isinstance(output, Call)
+            await output.answer("by hand")
+        going_on.set()
+        assert (await anext(reports)).what == "dropped"
+        assert await response.follow_up() is None
+        outputs = [
+            item.output
+            for item in session.conversation.items
+            if isinstance(item, events.FunctionCallOutputItem)
+        ]
+        assert outputs == ["by hand"]

@@ -29,6 +29,9 @@ class Nobody:
     def refuse_deadlock(self) -> None:
         pass
 
+    def answered(self, call_id: str) -> None:
+        pass
+
     def listener(self, item_id: str) -> Listener:
         return self
 

@@ -34,6 +34,9 @@ class Acting(Protocol):
     def cancel(self, response_id: str) -> Awaitable[None]:
         """Cancel a response by its id, and wait for its end."""
 
+    def answered(self, call_id: str) -> None:
+        """A call is about to be answered by hand: a function that still runs is too late."""
+
     def listener(self, item_id: str) -> Listener:
         """Who counts what is heard of an item."""
 
@@ -175,6 +178,7 @@ class Call(_Arguments):
             await self.response.done()  # only that says whether it was cut off
         if not self.is_whole or self.call_id is None:
             raise UsageError(f"call {self.id} was cut off: it is not to be carried out")
+        self.response._acting.answered(self.call_id)
         item = events.FunctionCallOutputItem(call_id=self.call_id, output=output)
         command = events.ConversationItemCreate(item=item)
         return await self.response._acting.request(command, events.ConversationItemAdded)
