@@ -14,8 +14,9 @@ from realtime_client import Client, Frame, Output, Response, events
 from realtime_client.audio import WireFormat
 from realtime_client.errors import RealtimeError
 from realtime_client.events import ServerEvent
-from realtime_client.simulator import SimulatorPolicy, Tamper, listen
+from realtime_client.simulator import Part, SimulatedSession, SimulatorPolicy, Tamper, listen
 from realtime_client.streams import Once
+from tests.scenarios import answers
 from tests.simulated import spoken
 
 OUT_OF_BAND: Final[dict[str, Any]] = {"conversation": "none", "input": []}
@@ -161,3 +162,29 @@ def quiet(caplog: Any) -> Iterator[None]:
     caplog.clear()
     yield
     assert [record for record in caplog.records if record.name == "realtime_client"] == []
+
+
+# -- ghosts: what speaks to nobody --------------------------------------------------------------
+
+GHOST = "Boo! I am the ghost of a question. " * 12
+GHOST_SCRIPT: dict[str, Sequence[str | Part]] = {
+    "ghost": [GHOST],
+    "living": ["I am alive,", "and well."],
+    "short": ["Ours."],
+}
+GHOST_BRAIN = answers(GHOST_SCRIPT, otherwise="Theirs.")
+
+
+def cancels_of(session: SimulatedSession) -> list[Any]:
+    """The cancels that the server got."""
+    return [one for one in session.received if isinstance(one, events.ResponseCancel)]
+
+
+def created_of(happening: Any) -> list[str]:
+    return [event.response.id for event in of_type(happening, "response.created")]
+
+
+def done_of(happening: Any) -> dict[str, str]:
+    """Status by response, as the server has sent them."""
+    ended = [event.response for event in of_type(happening, "response.done")]
+    return {response.id: response.status for response in ended}

@@ -5,51 +5,33 @@ R5: by id, so that it hits no other. R6: before there is an id. R7: what is stil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 import pytest
 
-from realtime_client import Client, events
+from realtime_client import Client
 from realtime_client.errors import ResponseWithdrawn
-from realtime_client.simulator import Part, SimulatedSession, SimulatorPolicy
+from realtime_client.simulator import SimulatorPolicy
 from tests.responding import (
+    GHOST,
+    GHOST_BRAIN,
+    GHOST_SCRIPT,
     OUT_OF_BAND,
     Creators,
     Gate,
     all_heard,
     cancelled,
+    cancels_of,
+    created_of,
     creators,
+    done_of,
     of_type,
     round_trip,
     speak,
 )
 from tests.scenarios import answers, connected
-
-GHOST = "Boo! I am the ghost of a question. " * 12
-SCRIPT: dict[str, Sequence[str | Part]] = {
-    "ghost": [GHOST],
-    "living": ["I am alive,", "and well."],
-    "short": ["Ours."],
-}
-BRAIN = answers(SCRIPT, otherwise="Theirs.")
-
-
-def only(session: SimulatedSession) -> list[Any]:
-    """The cancels that the server got."""
-    return [one for one in session.received if isinstance(one, events.ResponseCancel)]
-
-
-def created(happening: Any) -> list[str]:
-    return [event.response.id for event in of_type(happening, "response.created")]
-
-
-def done(happening: Any) -> dict[str, str]:
-    """Status by response, as the server has sent them."""
-    ended = [event.response for event in of_type(happening, "response.done")]
-    return {response.id: response.status for response in ended}
-
 
 # -- R5 ---------------------------------------------------------------------------------------
 
@@ -75,11 +57,11 @@ async def test_R5_a_cancel_names_its_response_and_hits_no_other() -> None:
                 running = list(session.responses._running)
                 assert running == expected
         expected = [all_[i].id for i in (1, 3, 0, 2)]
-        assert cancelled(sent) == [one.response_id for one in only(session)] == expected
+        assert cancelled(sent) == [one.response_id for one in cancels_of(session)] == expected
 
 
 async def test_R5_an_ended_one_is_left_alone_and_the_active_one_goes_on() -> None:
-    async with connected(SimulatorPolicy(pace="wire"), BRAIN) as (c, session):
+    async with connected(SimulatorPolicy(pace="wire"), GHOST_BRAIN) as (c, session):
         sent = c.sent()
         first = await c.response.create(instructions="short")
         await first.done()
@@ -87,14 +69,14 @@ async def test_R5_an_ended_one_is_left_alone_and_the_active_one_goes_on() -> Non
         await first.cancel()
         await c.response.cancel(first.id)
         await c.response.cancel("resp_of_nobody")
-        assert await all_heard(active) == SCRIPT["living"]
+        assert await all_heard(active) == GHOST_SCRIPT["living"]
         await c.response.cancel()
-        assert cancelled(sent) == only(session) == []
+        assert cancelled(sent) == cancels_of(session) == []
         assert (first.status, active.status) == ("completed", "completed")
 
 
 async def test_R5_the_conversations_cancel_is_by_id_too() -> None:
-    async with connected(SimulatorPolicy(pace="realtime"), BRAIN) as (c, session):
+    async with connected(SimulatorPolicy(pace="realtime"), GHOST_BRAIN) as (c, session):
         sent = c.sent()
         active = await c.response.create(instructions="ghost")
         beside = await c.response.create(instructions="ghost", **OUT_OF_BAND)
@@ -105,7 +87,7 @@ async def test_R5_the_conversations_cancel_is_by_id_too() -> None:
         assert active.status == "cancelled", "it has ended when the call returns"
         assert (await active.done()).status_details.reason == "client_cancelled"  # type: ignore[union-attr]  # it has one
         assert beside.status == "in_progress"
-        assert cancelled(sent) == [one.response_id for one in only(session)] == [active.id]
+        assert cancelled(sent) == [one.response_id for one in cancels_of(session)] == [active.id]
         assert len(of_type(sent, "response.create")) == 2
 
 
@@ -143,7 +125,7 @@ async def test_R6_what_is_cancelled_before_its_id_is_known_is_cancelled_as_soon_
     revoke: Revoking,
 ) -> None:
     gate = Gate()
-    async with connected(SimulatorPolicy(pace="wire", tamper=gate), BRAIN) as (c, session):
+    async with connected(SimulatorPolicy(pace="wire", tamper=gate), GHOST_BRAIN) as (c, session):
         happening, sent = c.events(), c.sent()
         async with creators(c) as callers:
             scope = await callers.ask("ghost")
@@ -156,8 +138,8 @@ async def test_R6_what_is_cancelled_before_its_id_is_known_is_cancelled_as_soon_
             await gate.open(c)
             if revoke is not by_an_interruption:
                 await callers.ask("short")
-            assert await all_heard(await callers.response("short")) == SCRIPT["short"]
-            ghost, short = created(happening)
+            assert await all_heard(await callers.response("short")) == GHOST_SCRIPT["short"]
+            ghost, short = created_of(happening)
             if revoke is by_cancelling_the_caller:
                 assert "ghost" not in callers.outcomes
             else:  # who still listens is told
@@ -165,8 +147,8 @@ async def test_R6_what_is_cancelled_before_its_id_is_known_is_cancelled_as_soon_
                 assert (await response.done()).status == "cancelled"
                 assert response.id == ghost
         await round_trip(c)
-        assert done(happening) == {ghost: "cancelled", short: "completed"}
-        assert cancelled(sent) == [one.response_id for one in only(session)] == [ghost]
+        assert done_of(happening) == {ghost: "cancelled", short: "completed"}
+        assert cancelled(sent) == [one.response_id for one in cancels_of(session)] == [ghost]
         assert c.stats["discarded"].total() > 0
         assert c.stats["orphan"].total() == 0
 
@@ -181,7 +163,7 @@ async def test_R7_what_comes_after_a_cancel_is_discarded_counted_and_can_be_seen
     in_flight: int,
 ) -> None:
     policy = SimulatorPolicy(pace="wire", deltas_after_cancel=in_flight)
-    async with connected(policy, BRAIN) as (c, _):
+    async with connected(policy, GHOST_BRAIN) as (c, _):
         happening, strays = c.events(), c.orphans()
         response = await c.response.create(instructions="ghost")
         (message,) = [await anext(aiter(response))]
@@ -200,4 +182,4 @@ async def test_R7_what_comes_after_a_cancel_is_discarded_counted_and_can_be_seen
         assert message.transcript.so_far == "".join(deltas), "the server's last word on it"
         assert GHOST.startswith(message.transcript.so_far)
         following = await c.response.create(instructions="short")
-        assert await all_heard(following) == SCRIPT["short"]
+        assert await all_heard(following) == GHOST_SCRIPT["short"]

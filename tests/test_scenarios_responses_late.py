@@ -6,7 +6,6 @@ back what the server says, so that "late" is a matter of order and not of time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import anyio
@@ -14,44 +13,26 @@ import pytest
 
 from realtime_client import Client, events
 from realtime_client.errors import AcknowledgementTimeout
-from realtime_client.simulator import Part, SimulatedSession, SimulatorPolicy
+from realtime_client.simulator import SimulatorPolicy
 from realtime_client.simulator.request import default_request
 from tests.responding import (
+    GHOST_BRAIN,
+    GHOST_SCRIPT,
     OUT_OF_BAND,
     Creators,
     Gate,
     all_heard,
     cancelled,
+    cancels_of,
+    created_of,
     creators,
+    done_of,
     of_type,
     round_trip,
     speak,
 )
-from tests.scenarios import FAST, answers, connected, in_memory
+from tests.scenarios import FAST, connected, in_memory
 from tests.test_scenarios_config_callers import virtual
-
-GHOST = "Boo! I am the ghost of a question. " * 12
-SCRIPT: dict[str, Sequence[str | Part]] = {
-    "ghost": [GHOST],
-    "living": ["I am alive,", "and well."],
-    "short": ["Ours."],
-}
-BRAIN = answers(SCRIPT, otherwise="Theirs.")
-
-
-def only(session: SimulatedSession) -> list[Any]:
-    """The cancels that the server got."""
-    return [one for one in session.received if isinstance(one, events.ResponseCancel)]
-
-
-def created(happening: Any) -> list[str]:
-    return [event.response.id for event in of_type(happening, "response.created")]
-
-
-def done(happening: Any) -> dict[str, str]:
-    """Status by response, as the server has sent them."""
-    ended = [event.response for event in of_type(happening, "response.done")]
-    return {response.id: response.status for response in ended}
 
 
 def owner_of(event: Any) -> Any:
@@ -89,7 +70,7 @@ async def give_up(callers: Creators, by: str) -> None:
 @pytest.mark.parametrize("by", ["timeout", "cancellation"])
 async def test_R3_a_late_one_is_cancelled_by_id_and_the_one_beside_it_is_untouched(by: str) -> None:
     policy = SimulatorPolicy(pace="wire", begin_together=2)
-    async with connected(policy, BRAIN) as (c, session):
+    async with connected(policy, GHOST_BRAIN) as (c, session):
         happening, sent, strays, all_ = c.events(), c.sent(), c.orphans(), c.responses()
         async with creators(c) as callers:
             await give_up(callers, by)
@@ -97,12 +78,12 @@ async def test_R3_a_late_one_is_cancelled_by_id_and_the_one_beside_it_is_untouch
             # With the second one both begin, at the same moment.
             await callers.ask("living", **OUT_OF_BAND)
             living = await callers.response("living")
-            assert await all_heard(living) == SCRIPT["living"]
+            assert await all_heard(living) == GHOST_SCRIPT["living"]
             await living.done()
             await round_trip(c)
-        (ghost,) = set(created(happening)) - {living.id}
-        assert cancelled(sent) == [one.response_id for one in only(session)] == [ghost]
-        assert done(happening) == {ghost: "cancelled", living.id: "completed"}
+        (ghost,) = set(created_of(happening)) - {living.id}
+        assert cancelled(sent) == [one.response_id for one in cancels_of(session)] == [ghost]
+        assert done_of(happening) == {ghost: "cancelled", living.id: "completed"}
         check_given_up(c, happening, strays, ghost)
         assert list(all_._items) == [living]
         assert not c.active
@@ -137,16 +118,16 @@ async def check_known_by_its_key(c: Client, gate: FirstIsLate, by: str, *, forgo
     assert gate.first is not None
     assert cancelled(sent) == [gate.first]
     check_given_up(c, happening, strays, gate.first)
-    assert await all_heard(beside) == SCRIPT["living"]
+    assert await all_heard(beside) == GHOST_SCRIPT["living"]
     following = await c.response.create(instructions="short", when_busy="fail")
-    assert await all_heard(following) == SCRIPT["short"]
+    assert await all_heard(following) == GHOST_SCRIPT["short"]
     assert cancelled(sent) == [gate.first]
 
 
 @pytest.mark.parametrize("by", ["timeout", "cancellation"])
 async def test_R3_however_late_it_is_known_by_its_key(by: str) -> None:
     gate = FirstIsLate()
-    async with connected(SimulatorPolicy(pace="fast", tamper=gate), BRAIN) as (c, _):
+    async with connected(SimulatorPolicy(pace="fast", tamper=gate), GHOST_BRAIN) as (c, _):
         await check_known_by_its_key(c, gate, by, forgotten=False)
 
 
@@ -154,7 +135,7 @@ async def test_R3_however_late_it_is_known_by_its_key(by: str) -> None:
 @pytest.mark.parametrize("by", ["timeout", "cancellation"])
 async def test_R3_given_up_for_lost_it_is_known_by_its_key_all_the_same(by: str) -> None:
     gate = FirstIsLate()
-    async with in_memory(SimulatorPolicy(pace="fast", tamper=gate), BRAIN) as (c, _):
+    async with in_memory(SimulatorPolicy(pace="fast", tamper=gate), GHOST_BRAIN) as (c, _):
         start = anyio.current_time()
         await check_known_by_its_key(c, gate, by, forgotten=True)
         assert anyio.current_time() - start > 59
@@ -163,7 +144,7 @@ async def test_R3_given_up_for_lost_it_is_known_by_its_key_all_the_same(by: str)
 @pytest.mark.parametrize("by", ["timeout", "cancellation"])
 async def test_R3_until_it_has_ended_it_has_its_place_in_the_conversation(by: str) -> None:
     gate = Gate()
-    async with connected(SimulatorPolicy(pace="wire", tamper=gate), BRAIN) as (c, _):
+    async with connected(SimulatorPolicy(pace="wire", tamper=gate), GHOST_BRAIN) as (c, _):
         happening, sent = c.events(), c.sent()
         async with creators(c) as callers:
             await give_up(callers, by)
@@ -171,17 +152,17 @@ async def test_R3_until_it_has_ended_it_has_its_place_in_the_conversation(by: st
             assert len(of_type(sent, "response.create")) == 1, "or it would be refused"
             await gate.open(c)
             short = await callers.response("short")
-            assert await all_heard(short) == SCRIPT["short"]
+            assert await all_heard(short) == GHOST_SCRIPT["short"]
             await short.done()
-        ghost, ours = created(happening)
-        assert done(happening) == {ghost: "cancelled", ours: "completed"}
+        ghost, ours = created_of(happening)
+        assert done_of(happening) == {ghost: "cancelled", ours: "completed"}
         assert of_type(happening, "error") == []
 
 
 @virtual
 async def test_R3_an_hour_late() -> None:
     policy = SimulatorPolicy(pace="realtime", created_after=3_500.0)
-    async with in_memory(policy, BRAIN) as (c, session):
+    async with in_memory(policy, GHOST_BRAIN) as (c, session):
         happening, sent, strays = c.events(), c.sent(), c.orphans()
         start = anyio.current_time()
         with pytest.raises(AcknowledgementTimeout):
@@ -201,7 +182,7 @@ async def test_R3_an_hour_late() -> None:
 
 
 async def test_R3_a_timeout_counts_the_waiting_and_withdraws_what_has_not_gone_out() -> None:
-    async with connected(SimulatorPolicy(pace="realtime"), BRAIN) as (c, session):
+    async with connected(SimulatorPolicy(pace="realtime"), GHOST_BRAIN) as (c, session):
         sent = c.sent()
         active = await c.response.create(instructions="ghost")
         with pytest.raises(AcknowledgementTimeout, match="withdrawn") as caught:
@@ -220,7 +201,7 @@ async def test_R3_a_timeout_counts_the_waiting_and_withdraws_what_has_not_gone_o
 
 
 async def test_R4_an_answer_to_a_turn_surfaces_as_the_servers_own() -> None:
-    async with connected(FAST, BRAIN) as (c, session):
+    async with connected(FAST, GHOST_BRAIN) as (c, session):
         happening, sent, strays, responses = c.events(), c.sent(), c.orphans(), c.responses()
         for _ in range(2):
             await speak(c)
@@ -232,13 +213,13 @@ async def test_R4_an_answer_to_a_turn_surfaces_as_the_servers_own() -> None:
         assert not any(e.response.metadata for e in of_type(happening, "response.created"))
         ours = await c.response.create(instructions="short")
         assert (ours.initiator, await anext(responses)) == ("client", ours)
-        assert await all_heard(ours) == SCRIPT["short"]
+        assert await all_heard(ours) == GHOST_SCRIPT["short"]
         assert strays.held == c.stats["orphan"].total() == c.stats["discarded"].total() == 0
-        assert cancelled(sent) == only(session) == []
+        assert cancelled(sent) == cancels_of(session) == []
 
 
 async def test_R4_nobody_has_to_listen_to_it() -> None:
-    async with connected(FAST, BRAIN) as (c, _):
+    async with connected(FAST, GHOST_BRAIN) as (c, _):
         strays, happening = c.orphans(), c.events()
         await speak(c)
         async for frame in happening:
@@ -250,7 +231,7 @@ async def test_R4_nobody_has_to_listen_to_it() -> None:
 
 @pytest.mark.parametrize("metadata", [{"mine": "no"}, {"realtime_client": "0ther-1"}])
 async def test_R4_another_partys_surfaces_and_is_never_touched(metadata: dict[str, str]) -> None:
-    async with connected(FAST, BRAIN) as (c, session):
+    async with connected(FAST, GHOST_BRAIN) as (c, session):
         sent, strays, responses = c.sent(), c.orphans(), c.responses()
         request = default_request(session.settings)
         fields = {name: getattr(request, name) for name in request.__dataclass_fields__}
