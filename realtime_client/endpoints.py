@@ -2,7 +2,10 @@
 
 An endpoint is a frozen value: an address, a credential, a dialect. The credential belongs
 to this one address: it is never sent to another, never follows a redirect, and is in no
-repr. Over plain `ws://` it goes to loopback only, because anybody on the way could read it.
+repr. A variable of the environment is read by the endpoint that it is named after and by no
+other, so that a key that happens to be set goes nowhere by chance. Over plain `ws://` a
+credential goes to loopback only, because anybody on the way could read it, or to a host that
+was named for it.
 """
 
 from __future__ import annotations
@@ -10,110 +13,142 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from realtime_client.dialects import GA, Dialect
+from realtime_client.addresses import Address, is_azure, is_loopback, secrets_in, shown
+from realtime_client.credentials import Credential, Headers, Secret, check_name
+from realtime_client.dialects import GA, XAI_GROK, Dialect
 from realtime_client.errors import MissingCredentials, UsageError
-from realtime_client.former import refuse_variable_name
+from realtime_client.targets import Target
 
-__all__ = ["DEFAULT_MODEL", "Endpoint", "Headers", "OpenAI", "is_loopback", "shown"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "XAI",
+    "Azure",
+    "Endpoint",
+    "Headers",
+    "OpenAI",
+    "is_loopback",
+    "shown",
+]
 
 DEFAULT_MODEL: Final = "gpt-realtime"
 
-_SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+AUTHORIZATION: Final = "Authorization"
+"""The header whose value is `Bearer` and the credential; any other is the credential alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Any server that speaks the Realtime protocol.
 
-    `url` is `wss://host/v1/realtime` or the like (`ws`, `http` and `https` as well); the
-    model is added as `?model=` unless the URL has one. `api_key` is sent as
-    `Authorization: Bearer`; `headers` go with the handshake as they are. None of them is
-    ever shown.
+    `url` is `wss://host/v1/realtime` or the like, in `ws`, `http` or `https` as well; a host
+    alone, and a base URL that ends in `/v1`, are completed. Its query stays.
+
+    `api_key` is a text, or an async function that returns one and is awaited at every
+    connect. It is sent as `key_header`: as `Authorization: Bearer`, or by itself in a header
+    of another name such as `api-key`. `headers` go with the handshake as they are. None of
+    them is ever shown.
+
+    `plain_host` names the one host, beside this machine, to which a credential may go over
+    plain `ws://`. `default_model` is asked for where none is named.
 
     Raises:
-        UsageError: Not a URL of a server, or a credential over plain `ws://` to a host that
-            is not this machine.
+        UsageError: Not a URL of a server; Azure's retired preview; a credential that cannot
+            be sent, or would go over plain `ws://` to a host that was not allowed.
+        MissingCredentials: The credential is empty.
     """
 
     url: str
-    api_key: str | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    api_key: Credential | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=Headers, repr=False, hash=False)
     dialect: Dialect = GA
+    key_header: str = AUTHORIZATION
+    plain_host: str | None = None
+    default_model: str | None = DEFAULT_MODEL
 
     def __post_init__(self) -> None:
-        try:
-            parts = urlsplit(self.url)
-            fits = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # brackets or a port that cannot be
-            fits = False
-        if not fits:
-            raise UsageError(
-                f"{shown(self.url)!r} is not the URL of a server; "
-                "it looks like wss://api.openai.com/v1/realtime"
-            )
-        _check_header("api_key", self.api_key or "")
-        for name, value in self.headers.items():
-            _check_header(f"headers[{name!r}]", value)
-        if parts.username or parts.password:
-            raise UsageError("put the credential into api_key= or headers=, not into the URL")
-        for secret in (self.api_key, *self.headers.values()):
-            refuse_variable_name(secret or "", os.environ)
-        plain, host = _SCHEMES[parts.scheme] == "ws", parts.hostname or ""
-        if plain and (self.api_key or self.headers) and not is_loopback(host):
-            raise UsageError(
-                f"a credential over plain {parts.scheme}:// to {host} could be read "
-                "by anybody on the way; use wss://"
-            )
+        address = Address.read(self.url).completed()
+        headers, key = Headers(self.headers), self.api_key
+        if key is not None:
+            key = Secret.of(key, "api_key")
+            if self.key_header.lower() in map(str.lower, headers):
+                raise UsageError(f"{self.key_header} is given twice, by api_key= and by headers=")
+            check_name(self.key_header)
+        for name, value in (("url", address.url()), ("api_key", key), ("headers", headers)):
+            object.__setattr__(self, name, value)  # frozen for everybody else
+        if address.is_plain and (key or headers or secrets_in(self.url)):
+            self._check_plain(address.host)
+
+    def _check_plain(self, host: str) -> None:
+        if is_loopback(host) or host == (self.plain_host or "").lower():
+            return
+        raise UsageError(
+            f"a credential over plain ws:// to {host} could be read by anybody on the way; "
+            f"use wss://, or allow this one host: Endpoint(..., plain_host={host!r})"
+        )
 
     def __repr__(self) -> str:
         return f"Endpoint({shown(self.url)!r}, dialect={self.dialect.name!r})"
 
-    def connect_url(self, model: str | None) -> str:
-        """The address to open for this model; for None, of a transcription session."""
-        parts = urlsplit(self.url)
-        query = parse_qsl(parts.query, keep_blank_values=True)
-        if not any(name in {"model", "intent", "call_id"} for name, _ in query):
-            query.append(("intent", "transcription") if model is None else ("model", model))
-        encoded = urlencode(query, quote_via=quote)
-        return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, parts.path, encoded, ""))
+    def target(self, model: str | None = None) -> Target:
+        """What to ask for: this model, what the URL names, or the endpoint's own default.
 
-    def connect_headers(self) -> Headers:
-        """The headers of the handshake, with the credential."""
-        headers = Headers(self.headers)
-        if self.api_key:
-            headers["Authorization"] = f"Bearer {self.api_key}"
-        return headers
+        Raises:
+            UsageError: The URL names something else, or nobody names a model.
+        """
+        named = Address.read(self.url).target
+        if named is None:
+            model = model or self.default_model
+            if model is None:
+                raise UsageError("name the model; on Azure it is the name of a deployment")
+            return Target.realtime(model)
+        if model is None or model == named.model:
+            return named
+        name, value = named.query
+        raise UsageError(f"model={model!r}, but the URL asks for {name}={value!r}")
+
+    def connect_url(self, target: Target) -> str:
+        """The address at which this is asked for, in place of what the URL itself names.
+
+        Raises:
+            UsageError: The URL is for translations, and this is none.
+        """
+        return Address.read(self.url).opened(target)
+
+    async def connect_headers(self) -> Headers:
+        """The headers of a handshake now, with the credential.
+
+        Raises:
+            CredentialFailed: The function that gives it gave none.
+        """
+        if not isinstance(self.api_key, Secret):
+            return Headers(self.headers)
+        key = await self.api_key.reveal()
+        scheme = "Bearer " if self.key_header.lower() == AUTHORIZATION.lower() else ""
+        return Headers({**self.headers, self.key_header: f"{scheme}{key}"})
 
 
-class Headers(dict[str, str]):
-    """Headers that do not show their values, wherever a traceback may print them."""
+def OpenAI(
+    api_key: Credential | None = None,
+    *,
+    base_url: str | None = None,
+    organization: str | None = None,
+    project: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Endpoint:
+    """OpenAI's own server, or a gateway that stands for it.
 
-    def __repr__(self) -> str:
-        return f"<headers {', '.join(self)}>"
-
-
-def _check_header(what: str, value: str) -> None:
-    """Raise for what cannot be in a header, before a library quotes it in its own error."""
-    if value != value.strip() or not all(" " <= letter <= "~" for letter in value):
-        raise UsageError(
-            f"{what} has a character that cannot be in a header; "
-            "is there a line break or a space at its end?"
-        )
-
-
-def OpenAI(api_key: str | None = None, *, environ: Mapping[str, str] | None = None) -> Endpoint:
-    """OpenAI's own server, with `api_key` or the `OPENAI_API_KEY` of the environment.
+    `api_key` is a text or an async function. What is not given is read from the environment,
+    by the names of the `openai` package: `OPENAI_API_KEY`, `OPENAI_BASE_URL`,
+    `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`.
 
     Raises:
         MissingCredentials: There is no key in either place.
+        UsageError: As `Endpoint`, or `base_url` is Azure's.
     """
     variables = os.environ if environ is None else environ
-    refuse_variable_name(api_key or "", variables)
-    key = api_key or variables.get("OPENAI_API_KEY")
+    key = variables.get("OPENAI_API_KEY") if api_key is None else api_key
     if not key:
         raise MissingCredentials(
             "no API key: set OPENAI_API_KEY, or pass api_key=... . To try it without a key, "
@@ -121,22 +156,77 @@ def OpenAI(api_key: str | None = None, *, environ: Mapping[str, str] | None = No
             "    from realtime_client.simulator import serve\n"
             "    async with serve() as server, Client(endpoint=server.url) as c: ..."
         )
-    return Endpoint("wss://api.openai.com/v1/realtime", api_key=key)
+    base = base_url or variables.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+    headers = {
+        "OpenAI-Organization": organization or variables.get("OPENAI_ORG_ID"),
+        "OpenAI-Project": project or variables.get("OPENAI_PROJECT_ID"),
+    }
+    return Endpoint(
+        Address.read(base).as_base_url().url(),
+        api_key=key,
+        headers={name: value for name, value in headers.items() if value},
+    )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+def Azure(
+    endpoint: str | None = None,
+    api_key: Credential | None = None,
+    *,
+    token: Credential | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Endpoint:
+    """A resource of Azure OpenAI; the model is the name of a deployment.
+
+    `endpoint` is its address as the portal shows it, `https://RESOURCE.openai.azure.com`.
+    `api_key` is sent as `api-key`, an Entra `token` as `Authorization: Bearer`; either is a
+    text or an async function, and a token, which expires within the hour, had better be one.
+    What is not given is read from the environment, by the names of the `openai` package:
+    `AZURE_OPENAI_ENDPOINT`, and `AZURE_OPENAI_AD_TOKEN` or else `AZURE_OPENAI_API_KEY`.
+
+    Raises:
+        MissingCredentials: There is neither a key nor a token in either place.
+        UsageError: Both are given, there is no address, or it is of the retired preview.
+    """
+    variables = os.environ if environ is None else environ
+    if api_key is not None and token is not None:
+        raise UsageError("the credential is given twice: api_key= and token=")
+    url = (endpoint or variables.get("AZURE_OPENAI_ENDPOINT") or "").strip()
+    if not url:
+        raise UsageError(
+            "no endpoint: set AZURE_OPENAI_ENDPOINT, or write "
+            "Azure('https://RESOURCE.openai.azure.com')"
+        )
+    if is_azure(url.partition("/")[0].lower()):
+        url = f"https://{url}"  # a host alone; nothing else ends like this
+    if api_key is None and token is None:
+        token = variables.get("AZURE_OPENAI_AD_TOKEN") or None
+    key = variables.get("AZURE_OPENAI_API_KEY") if api_key is None else api_key
+    if token is None and not key:
+        raise MissingCredentials(
+            "no credential for Azure: set AZURE_OPENAI_API_KEY, or pass api_key=..., or "
+            "token=..., an async function that returns an Entra token"
+        )
+    return Endpoint(
+        Address.read(url).as_azure().url(),
+        api_key=key if token is None else Secret.of(token, "token"),
+        key_header="api-key" if token is None else AUTHORIZATION,
+        default_model=None,
+    )
 
 
-def shown(url: str) -> str:
-    """A URL fit to be shown: without user, password and query, where secrets may be."""
-    address = url.partition("?")[0].partition("#")[0]
-    scheme, separator, rest = address.rpartition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+def XAI(api_key: Credential | None = None, *, environ: Mapping[str, str] | None = None) -> Endpoint:
+    """xAI's Grok, with `api_key` or the `XAI_API_KEY` of the environment.
+
+    Raises:
+        MissingCredentials: There is no key in either place.
+    """
+    variables = os.environ if environ is None else environ
+    key = variables.get("XAI_API_KEY") if api_key is None else api_key
+    if not key:
+        raise MissingCredentials("no API key for xAI: set XAI_API_KEY, or pass api_key=...")
+    return Endpoint(
+        "wss://api.x.ai/v1/realtime",
+        api_key=key,
+        dialect=XAI_GROK,
+        default_model="grok-voice-latest",
+    )

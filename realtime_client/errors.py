@@ -14,7 +14,8 @@
     │   └── WouldDeadlock             a tool waits for what waits for the tool
     ├── ServerError                   the server answered with an `error` event
     │   ├── SessionUpdateRejected     ... to a `session.update`
-    │   └── ResponseRejected          ... to a `response.create`
+    │   ├── ResponseRejected          ... to a `response.create`
+    │   └── RequestRefused            ... to a REST request, by its HTTP status
     ├── ResponseFailed                `response.done` with status `failed`
     ├── ResponseAbandoned             the server went silent about a response
     ├── ResponseWithdrawn             cancelled before it was asked for
@@ -23,13 +24,24 @@
     ├── SyncIncomplete                a part of `conversation.sync` was refused
     ├── ToolError                     a tool tells the model why it came to nothing
     ├── DeviceError                   no sound on this machine, or not that device
+    ├── UnreadableAnswer              a REST request succeeded, and nobody knows at what
+    ├── WebhookRefused                nothing shows that it is the server's, or it is not new
+    ├── InvalidServerEvent            the server sent what cannot be read
+    ├── TraceFailed                   the callback given as `trace=` raised
     ├── SlowConsumer                  a stream nobody read grew past its bound
     ├── AcknowledgementTimeout        the server did not answer in time
     └── ConnectionFailed              the connection, not the call
         ├── ConnectFailed             it could not be opened
+        │   ├── CredentialFailed      the function that gives the credential gave none
+        │   ├── CertificateRefused    the server could not show who it is
         │   ├── HandshakeRefused      HTTP said no
+        │   ├── SessionSilent         HTTP said yes, and then nobody said anything
         │   └── SessionRefused        HTTP said yes, the first event said no
+        │       ├── KeyRefused        ... to the key
+        │       ├── ModelRefused      ... to the model, or to an older protocol
+        │       └── PolicyRefused     ... by a policy, or because it is full
         ├── ConnectionLost            it was open and broke
+        │   └── ReconnectFailed       ... and no other could be had in its place
         └── ClientClosed              it is closed because you closed it
 
 Whether a second try can help is a property of the error (`retryable`), so that
@@ -41,37 +53,50 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from realtime_client.fatal import is_fatal
 from realtime_client.redaction import redacted
 
 __all__ = [
     "AcknowledgementTimeout",
+    "CertificateRefused",
     "ClientClosed",
     "ConfigDrift",
     "ConnectFailed",
     "ConnectionFailed",
     "ConnectionLost",
     "ConversationBusy",
+    "CredentialFailed",
     "DeviceError",
     "HandshakeRefused",
     "InvalidAudio",
     "InvalidClientEvent",
     "InvalidConfig",
     "InvalidImage",
+    "InvalidServerEvent",
     "InvalidTool",
+    "KeyRefused",
     "MissingCredentials",
+    "ModelRefused",
     "NotSupported",
+    "PolicyRefused",
     "RealtimeError",
+    "ReconnectFailed",
+    "RequestRefused",
     "ResponseAbandoned",
     "ResponseFailed",
     "ResponseRejected",
     "ResponseWithdrawn",
     "ServerError",
     "SessionRefused",
+    "SessionSilent",
     "SessionUpdateRejected",
     "SlowConsumer",
     "SyncIncomplete",
     "ToolError",
+    "TraceFailed",
+    "UnreadableAnswer",
     "UsageError",
+    "WebhookRefused",
     "WouldDeadlock",
 ]
 
@@ -190,6 +215,48 @@ class ResponseRejected(ServerError):
     """The server refused a `response.create`."""
 
 
+class RequestRefused(ServerError):
+    """The server answered a REST request with an HTTP status that is not success.
+
+    `what` is the request, `status` the HTTP status, and `request_id` what the server calls
+    this request, for asking its owner. `retry_after` is how many seconds the server wants to
+    be left alone, where it said so. `uncertain` is True where something failed on the way,
+    so that the server may have done it all the same.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        what: str,
+        status: int,
+        code: str | None = None,
+        type: str | None = None,  # noqa: A002 - the wire's own name
+        param: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool = False,
+        uncertain: bool = False,
+    ) -> None:
+        self.what = what
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.uncertain = uncertain
+        self._retryable = retryable
+        super().__init__(message, code=code, type=type, param=param)
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]  # an instance knows better here
+        """Whether trying again can help."""
+        return self._retryable
+
+    def __str__(self) -> str:
+        asked = f"; request {self.request_id}" if self.request_id else ""
+        words = super().__str__() if self.name else self.message
+        return f"{self.what} was refused with HTTP {self.status}: {words}{asked}"
+
+
 class ResponseFailed(ServerError):
     """`response.done` came with status `failed`: inference failed, not the request."""
 
@@ -254,6 +321,56 @@ class DeviceError(RealtimeError):
     """There is no sound on this machine, not that device, or not at that rate."""
 
 
+class UnreadableAnswer(RealtimeError):
+    """A REST request succeeded, and its answer does not hold what it should.
+
+    What was asked for was done, so asking again does it twice. `status` is the HTTP status,
+    `request_id` what the server calls this request. The answer is not shown: it may hold a
+    credential.
+    """
+
+    def __init__(
+        self, what: str, problem: str, *, status: int, request_id: str | None = None
+    ) -> None:
+        self.what = what
+        self.status = status
+        self.request_id = request_id
+        super().__init__(f"{what} was answered with HTTP {status}, but {problem}")
+
+
+class WebhookRefused(RealtimeError):
+    """A webhook that is not to be acted upon.
+
+    `reason` says why: `headers` (one is missing, twice there, or no header of this kind),
+    `signature` (nobody who has the secret has signed it), `too_old` and `too_new` (its time
+    is out of the window), `repeated` (it was here before) or `payload` (signed, and yet no
+    event). Only `repeated` is to be answered with success, so that it does not come again.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+class InvalidServerEvent(RealtimeError):
+    """The server sent a frame that is no event, or does not fit its type. The session goes on.
+
+    `problem` says what is wrong with it; the frame itself is in `events()`.
+    """
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"the server sent a frame that cannot be read: {problem}")
+
+
+class TraceFailed(RealtimeError):
+    """The callback given as `Client(trace=...)` raised `error`. The session goes on."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        super().__init__(f"the trace raised {type(error).__name__}")
+
+
 class SlowConsumer(RealtimeError):
     """One stream was not read while it grew past its `bound`, which counts `unit`s."""
 
@@ -288,6 +405,29 @@ class ConnectFailed(ConnectionFailed):
     """No connection could be opened: the address, the network, TLS, or a time-out."""
 
 
+class CredentialFailed(ConnectFailed):
+    """The async function that gives the credential raised, or gave something else.
+
+    What it raised is named, not quoted: the errors of those who hand out tokens may quote
+    them. `retryable` where it raised, and not where it returned what is no credential.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        self._retryable = retryable
+        super().__init__(message)
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]  # an instance knows better here
+        """Whether trying again can help."""
+        return self._retryable
+
+
+class CertificateRefused(ConnectFailed):
+    """The server's certificate is not one to be trusted, or another host's. Nothing was sent."""
+
+    retryable: ClassVar[bool] = False
+
+
 class HandshakeRefused(ConnectFailed):
     """The server answered the WebSocket handshake with an HTTP status.
 
@@ -307,15 +447,20 @@ class HandshakeRefused(ConnectFailed):
         return self.status >= 500 or self.status in (408, 425, 429)
 
 
+class SessionSilent(ConnectFailed, AcknowledgementTimeout):
+    """The handshake succeeded, and then the server did not say in time what it had to.
+
+    `what` is what is missing: `session.created`, or the answer to the configuration.
+    """
+
+
 class SessionRefused(ConnectFailed):
     """The handshake succeeded, but the server refused the session in its first event.
 
     A bad key, an unknown model or a stale header still upgrades with HTTP 101; then one
     `error` and a close follow at once (close codes 3000 and 4000 on OpenAI).
-    `code` is the error's code, `close_code` the WebSocket's.
+    `code` is the error's code, or its type where it has none; `close_code` the WebSocket's.
     """
-
-    retryable: ClassVar[bool] = False
 
     def __init__(
         self, message: str, *, code: str | None = None, close_code: int | None = None
@@ -325,6 +470,27 @@ class SessionRefused(ConnectFailed):
         named = f"{code}: " if code else ""
         tail = f" (close code {close_code})" if close_code is not None else ""
         super().__init__(f"the server refused the session: {named}{message}{tail}")
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]  # an instance knows better here
+        """Whether trying again can help."""
+        return not is_fatal(self.close_code, self.code)
+
+
+class KeyRefused(SessionRefused):
+    """The key is bad or missing: close code 3000, or `invalid_api_key`."""
+
+    retryable: ClassVar[bool] = False
+
+
+class ModelRefused(SessionRefused):
+    """The model is bad or missing, or the request is of an older protocol: close code 4000."""
+
+    retryable: ClassVar[bool] = False
+
+
+class PolicyRefused(SessionRefused):
+    """Close code 1008: a policy of the server, or a pool that is full."""
 
 
 class ConnectionLost(ConnectionFailed):
@@ -340,6 +506,29 @@ class ConnectionLost(ConnectionFailed):
         self.close_code = close_code
         self.uncertain = uncertain
         super().__init__(message)
+
+
+class ReconnectFailed(ConnectionLost):
+    """A connection was lost and no other could be had in its place: the client is at its end.
+
+    `cause` is what ended the last try, or what said that trying is of no use; `tries` is how
+    many there were.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        close_code: int | None = None,
+        uncertain: bool = False,
+        cause: RealtimeError | None = None,
+        tries: int = 0,
+    ) -> None:
+        self.cause = cause
+        self.tries = tries
+        super().__init__(message, close_code=close_code, uncertain=uncertain)
 
 
 class ClientClosed(ConnectionFailed):

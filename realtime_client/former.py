@@ -22,6 +22,8 @@ __all__ = [
     "warn_of_former_variables",
 ]
 
+_TOKEN: Final = "Azure('https://RESOURCE.openai.azure.com', token=...)"
+
 _FIELDS: Final[Mapping[str, str]] = {
     "modalities": "output_modalities=['audio'] or ['text']",
     "temperature": "nothing: the GA protocol has no temperature; leave it out",
@@ -32,15 +34,17 @@ _FIELDS: Final[Mapping[str, str]] = {
     "max_response_output_tokens": "max_output_tokens=",
     "api_version": "nothing: the GA protocol has no api-version; leave it out",
     "azure_deployment": "model=, the name of the deployment",
-    "azure_endpoint": (
-        "endpoint=Endpoint('wss://RESOURCE.openai.azure.com/openai/v1/realtime', "
-        "headers={'api-key': ...})"
-    ),
-    "entra_token": "api_key=, which is sent as `Authorization: Bearer`",
+    "azure_endpoint": "endpoint=Azure('https://RESOURCE.openai.azure.com')",
+    "entra_token": f"endpoint={_TOKEN}",
+    "azure_ad_token": f"endpoint={_TOKEN}",
+    "azure_ad_token_provider": f"endpoint={_TOKEN}",
     "conn_options": "open_timeout= and close_timeout=",
     "http_session": "connect=, for another transport; there is no shared HTTP session",
     "max_session_duration": "nothing yet: sessions end after 60 minutes, see session.expires_at",
-    "base_url": "endpoint=, a URL or an Endpoint",
+    "base_url": "endpoint=OpenAI(base_url=...), or the URL of another server",
+    "websocket_base_url": "endpoint=OpenAI(base_url=...), or the URL of another server",
+    "organization": "endpoint=OpenAI(organization=...)",
+    "project": "endpoint=OpenAI(project=...)",
     "chat_ctx": "conversation.item.create(...)",
 }
 """Keywords, and fields of the session object, that today have another name."""
@@ -134,8 +138,8 @@ def warn_of_former_variables(environ: Mapping[str, str]) -> None:
     if "OPENAI_API_VERSION" in environ:
         warnings.warn(
             "OPENAI_API_VERSION is set and not used: the GA protocol has no api-version. "
-            "On Azure, give endpoint='wss://RESOURCE.openai.azure.com/openai/v1/realtime' and "
-            "model=, the name of the deployment",
+            "On Azure, give endpoint=Azure('https://RESOURCE.openai.azure.com') and model=, "
+            "the name of the deployment",
             UserWarning,
             stacklevel=3,
         )

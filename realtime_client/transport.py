@@ -4,7 +4,10 @@ A transport carries whole text frames. The real one is the `websockets` library,
 and for trio, whichever loop is running; tests bring one that lives in memory. Compression is
 off: base64 audio does not shrink enough to pay for it. Redirects of the handshake are not
 followed, because the library strips only `authorization` and cookies on the way to another
-host, not `api-key`. Its debug log shows the handshake, so a filter hides what may be secret.
+host, not `api-key`.
+
+The proxies of the environment are for TLS to other machines. A proxy that was named is used
+for TLS to any, and plain text goes through none: it would be read there.
 """
 
 from __future__ import annotations
@@ -14,32 +17,22 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidHeader,
-    InvalidProxy,
-    InvalidStatus,
-    InvalidURI,
-    ProxyError,
-    WebSocketException,
-)
+from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketException
+from websockets.proxy import parse_proxy
 
-from realtime_client.endpoints import is_loopback
-from realtime_client.errors import ConnectFailed, HandshakeRefused
+from realtime_client.addresses import is_loopback, shown
+from realtime_client.errors import UsageError
+from realtime_client.handshake import Attempt, HideSecrets
 
 __all__ = ["Connect", "Keepalive", "Transport", "TransportClosed", "connect_websocket"]
 
 MAX_FRAME: Final = 32 * 1024 * 1024
 """Bytes. "At most 15 MiB an append" is 20 MiB of base64; a retrieved item comes back so."""
-
-_HARMLESS: Final = frozenset({"host", "upgrade", "connection", "user-agent"})
-"""Request headers whose values may be logged, beside `Sec-WebSocket-*`. Any other may hold
-a credential: who knows what a gateway calls its own."""
 
 
 class TransportClosed(Exception):
@@ -89,27 +82,8 @@ class Keepalive:
     timeout: float | None = 20.0
 
 
-class _HideSecrets(logging.Filter):
-    """The library logs the handshake; its secrets are cut out of the records."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Never drops a record, only hides parts of it."""
-        match record.msg, record.args:
-            case "> GET %s HTTP/1.1", (str(path),):
-                record.args = (path.partition("?")[0],)
-            case "> %s: %s", (str(name), _) if not _is_harmless(name):
-                record.args = (name, "[hidden]")
-            case "< %s: %s", (str(name), _) if name.lower() == "set-cookie":
-                record.args = (name, "[hidden]")
-        return True
-
-
-def _is_harmless(name: str) -> bool:
-    return name.lower() in _HARMLESS or name.lower().startswith("sec-websocket-")
-
-
 _log = logging.getLogger("realtime_client.transport")
-_log.addFilter(_HideSecrets())
+_log.addFilter(HideSecrets())
 
 
 class _WebSocket:
@@ -136,17 +110,44 @@ class _WebSocket:
         await self._close()
 
 
+class _Proxy(str):
+    """The URL of a proxy. Whoever parses it finds the password, whoever prints it does not."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return shown(self)
+
+
 def connect_websocket(
-    *, open_timeout: float = 10.0, close_timeout: float = 2.0, keepalive: Keepalive | None = None
+    *,
+    open_timeout: float = 10.0,
+    close_timeout: float = 2.0,
+    keepalive: Keepalive | None = None,
+    ssl: SSLContext | None = None,
+    proxy: str | Literal[True] | None = True,
 ) -> Connect:
     """A `Connect` over real sockets, for the loop that runs when it is entered.
 
+    `ssl` is a context for `wss://`, in place of one that trusts the authorities of this
+    machine. `proxy` is the URL of a proxy (`http`, `https`, `socks5h` and the like), with
+    user and password where it wants them; True takes those of the environment, None takes
+    none.
+
+    Raises:
+        UsageError: `ssl` is no context, `proxy` no URL of a proxy; on entering, one of them
+            is given for plain `ws://`.
+
     Raises (on entering):
         HandshakeRefused: The server answered with an HTTP status.
+        CertificateRefused: The server could not show who it is.
         ConnectFailed: No connection: the address, the network, TLS, or a time-out.
     """
+    if ssl is not None and not isinstance(ssl, SSLContext):
+        raise UsageError("ssl= takes an ssl.SSLContext; without one, certificates are verified")
+    named, environment = _named(proxy), proxy is True
     keep = keepalive or Keepalive()
-    options = {
+    options: dict[str, Any] = {
         "compression": None,
         "max_size": MAX_FRAME,
         "open_timeout": open_timeout,
@@ -157,8 +158,12 @@ def connect_websocket(
     }
 
     def connect(url: str, headers: Mapping[str, str]) -> _Opening:
-        proxied = {} if _may_be_proxied(url) else {"proxy": None}
-        return _Opening(url, {**options, **proxied, "additional_headers": headers})
+        if urlsplit(url).scheme != "wss" and (ssl is not None or named is not None):
+            what = "ssl=" if ssl is not None else "proxy="
+            raise UsageError(f"{what} is for wss://, and {shown(url)} is plain")
+        way = True if environment and _may_be_proxied(url) else named
+        secured = {} if ssl is None else {"ssl": ssl}
+        return _Opening(Attempt(url, headers, named), {**options, **secured, "proxy": way})
 
     return connect
 
@@ -166,16 +171,22 @@ def connect_websocket(
 class _Opening:
     """The library's own context manager, with this package's errors."""
 
-    def __init__(self, url: str, options: dict[str, Any]) -> None:
-        self._url = url
+    def __init__(self, attempt: Attempt, options: dict[str, Any]) -> None:
+        self._attempt = attempt
         self._options = options
 
     async def __aenter__(self) -> Transport:
+        attempt = self._attempt
         try:
-            self._opening = _library()(self._url, **self._options)
+            self._opening = _library()(
+                attempt.url, additional_headers=attempt.headers, **self._options
+            )
             return _WebSocket(await self._opening.__aenter__())
-        except (OSError, WebSocketException, ImportError, UnicodeError) as error:
-            raise _refused(error, self._url) from None
+        except _failures() as error:
+            failed = attempt.failed(error)
+        # Raised out here, so that the library's error, in the locals of whose traceback the
+        # headers lie open, is not its context.
+        raise failed
 
     async def __aexit__(
         self,
@@ -186,11 +197,23 @@ class _Opening:
         await self._opening.__aexit__(None, None, None)
 
 
-def _may_be_proxied(url: str) -> bool:
-    """Proxies of the environment are for TLS to elsewhere.
+def _named(proxy: str | Literal[True] | None) -> _Proxy | None:
+    """The proxy that was named, where one was."""
+    if proxy is True or proxy is None:
+        return None
+    try:
+        parse_proxy(proxy)
+    except (InvalidProxy, ValueError, AttributeError):  # whose words show the URL
+        fits = False
+    else:
+        fits = True
+    if not fits:
+        raise UsageError("proxy= is not the URL of a proxy; it looks like http://host:3128")
+    return _Proxy(proxy)
 
-    Through a proxy, plain text would be read by it, and this machine is not "elsewhere".
-    """
+
+def _may_be_proxied(url: str) -> bool:
+    """Proxies of the environment are for TLS, and this machine is not on the other side."""
     parts = urlsplit(url)
     return parts.scheme == "wss" and not is_loopback(parts.hostname or "")
 
@@ -198,8 +221,7 @@ def _may_be_proxied(url: str) -> bool:
 def _library() -> Any:
     """The library's `connect` for the running loop, without redirects."""
     base: Any
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
+    if _trio() is not None:
         from websockets.trio.client import connect as base
     else:
         from websockets.asyncio.client import connect as base
@@ -211,40 +233,21 @@ def _library() -> Any:
     return ConnectOnce
 
 
+def _failures() -> tuple[type[Exception], ...]:
+    """What opening a connection may raise. Trio has an error of its own for broken TLS."""
+    known = (OSError, WebSocketException, ImportError, ValueError)
+    trio = _trio()
+    return known if trio is None else (*known, trio.BrokenResourceError)
+
+
+def _trio() -> Any:
+    """The module, where trio is what runs."""
+    trio = sys.modules.get("trio")
+    return trio if trio is not None and trio.lowlevel.in_trio_run() else None
+
+
 def _closed(closed: ConnectionClosed) -> TransportClosed:
     if closed.rcvd is None:
         # What we sent before giving up says why: "keepalive ping timeout", for example.
         return TransportClosed(None, closed.sent.reason if closed.sent else "")
     return TransportClosed(closed.rcvd.code, closed.rcvd.reason)
-
-
-def _refused(error: Exception, url: str) -> ConnectFailed:
-    """The library's error in this package's words. It never quotes our headers."""
-    address = url.partition("?")[0]
-    match error:
-        case InvalidStatus():
-            status = error.response.status_code
-            body = (error.response.body or b"")[:500].decode("utf-8", "replace").strip()
-            advice = _ADVICE.get(status, "")
-            if 300 <= status < 400:
-                advice = "; redirects are not followed, so that a key never reaches another host"
-            return HandshakeRefused(status, body, advice)
-        case TimeoutError():
-            return ConnectFailed(f"no answer from {address} in time")
-        case InvalidProxy() | ProxyError():
-            return ConnectFailed("the proxy of the environment cannot be used; see HTTPS_PROXY")
-        case ImportError():
-            return ConnectFailed("a SOCKS proxy needs the package python-socks[asyncio]")
-        case InvalidHeader():
-            return ConnectFailed(f"{address} answered the handshake with a bad header")
-        case InvalidURI() | InvalidHandshake():
-            return ConnectFailed(f"{address} does not speak WebSocket: {error}")
-        case _:
-            return ConnectFailed(f"cannot reach {address}: {error}")
-
-
-_ADVICE: Final[Mapping[int, str]] = {
-    401: "; the key is wrong, has expired, or belongs to another endpoint",
-    403: "; the key may not use this model or this endpoint",
-    404: "; is the path right? It usually ends in /v1/realtime",
-}

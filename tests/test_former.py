@@ -17,6 +17,7 @@ from realtime_client.former import (
     warn_of_former_variables,
 )
 from realtime_client.options import session_from
+from realtime_client.targets import Target
 
 URL = "ws://localhost/v1/realtime"
 
@@ -31,12 +32,17 @@ TODAY: dict[str, tuple[Any, str]] = {
     "max_response_output_tokens": (100, "max_output_tokens="),
     "api_version": ("2024-10-01-preview", "no api-version"),
     "azure_deployment": ("my-deployment", "model="),
-    "azure_endpoint": ("https://r.openai.azure.com", "endpoint=Endpoint('wss://RESOURCE.openai"),
-    "entra_token": ("eyJ...", "api_key="),
+    "azure_endpoint": ("https://r.openai.azure.com", "endpoint=Azure('https://RESOURCE.openai"),
+    "entra_token": ("eyJ...", "azure.com', token=...)"),
+    "azure_ad_token": ("eyJ...", "azure.com', token=...)"),
+    "azure_ad_token_provider": ("eyJ...", "azure.com', token=...)"),
     "conn_options": ({}, "open_timeout= and close_timeout="),
     "http_session": (None, "connect="),
     "max_session_duration": (600, "session.expires_at"),
-    "base_url": ("https://api.openai.com/v1", "endpoint="),
+    "base_url": ("https://api.openai.com/v1", "endpoint=OpenAI(base_url="),
+    "websocket_base_url": ("wss://api.openai.com/v1", "endpoint=OpenAI(base_url="),
+    "organization": ("org-1", "endpoint=OpenAI(organization="),
+    "project": ("proj_1", "endpoint=OpenAI(project="),
     "chat_ctx": ([], "conversation.item.create"),
 }
 
@@ -62,6 +68,13 @@ def test_a_former_name_is_answered_with_the_name_of_today(name: str) -> None:
         assert repr(name) in str(caught.value)
         assert today in str(caught.value)
         assert "sk-" not in str(caught.value)
+
+
+def test_a_function_under_a_former_name_is_answered_as_well() -> None:
+    provider: Any = {"azure_ad_token_provider": lambda: "very secret"}
+    with pytest.raises(InvalidConfig, match=r"endpoint=Azure\(.*token=") as caught:
+        Client(endpoint=URL, **provider)
+    assert "very secret" not in str(caught.value)
 
 
 def test_a_former_value_is_never_shown() -> None:
@@ -213,8 +226,9 @@ def test_a_variable_that_means_nothing_here_is_warned_of_without_its_value() -> 
 
 
 def test_the_variable_of_the_api_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = OpenAI("sk-x").connect_url("gpt-realtime"), OpenAI("sk-x").connect_headers()
+    target = Target.realtime("gpt-realtime")
+    before = OpenAI("sk-x"), OpenAI("sk-x").connect_url(target)
     monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-01-preview")
-    after = OpenAI("sk-x").connect_url("gpt-realtime"), OpenAI("sk-x").connect_headers()
+    after = OpenAI("sk-x"), OpenAI("sk-x").connect_url(target)
     assert after == before
     assert "2024" not in str(after)
