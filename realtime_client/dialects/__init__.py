@@ -1,31 +1,25 @@
-"""How a server differs from the GA protocol, as data.
+"""How servers differ from the GA protocol, as data. Client code and every machine see GA only.
 
-Client code and every machine see GA only. A dialect is a frozen value of flags and
-names that the core consults; it is never a subclass, so that no behaviour hides in it.
+`Dialect` has what there is to know of a family of servers, `known` the families, and
+`translate` changes frames by their tables, on the way in and on the way out.
 """
 
-from __future__ import annotations
+from realtime_client.dialects.dialect import Dialect
+from realtime_client.dialects.known import BETA, GA, HUGGING_FACE, QWEN, VOICE_LIVE, XAI_GROK
+from realtime_client.dialects.translate import incoming, outgoing
+from realtime_client.dialects.wire import Field, Spelling, Wire
 
-from dataclasses import dataclass
-
-__all__ = ["GA", "Dialect"]
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """The traits of one family of servers.
-
-    `echoes_metadata`: `response.created` repeats the `metadata` of its `response.create`,
-    which is how a response finds its caller. Where it does not, the oldest pending create
-    matches.
-
-    `out_of_band`: it has responses outside the conversation (`conversation: "none"`).
-    """
-
-    name: str
-    echoes_metadata: bool = True
-    out_of_band: bool = True
-
-
-GA = Dialect("ga")
-"""OpenAI and Azure OpenAI, the reference."""
+__all__ = [
+    "BETA",
+    "GA",
+    "HUGGING_FACE",
+    "QWEN",
+    "VOICE_LIVE",
+    "XAI_GROK",
+    "Dialect",
+    "Field",
+    "Spelling",
+    "Wire",
+    "incoming",
+    "outgoing",
+]

@@ -1,8 +1,8 @@
 """The words of the wire: every event and every value inside one, as frozen typed structs.
 
 `base` says what shape a word has, `client` and `server` what the two parties say,
-`session`, `items` and `response` what they say it about, `translation` what is different
-in a translation session, and `surfaces` which class a wire type means where.
+`session`, `items`, `response` and `transcription` what they say it about, `translation` what is
+different in a translation session, and `surfaces` which class a wire type means where.
 """
 
 from realtime_client.events.base import (
@@ -70,6 +70,7 @@ from realtime_client.events.server import (
     ConversationItemInputAudioTranscriptionDelta,
     ConversationItemInputAudioTranscriptionFailed,
     ConversationItemInputAudioTranscriptionSegment,
+    ConversationItemInputAudioTranscriptionUpdated,
     ConversationItemRetrieved,
     ConversationItemTruncated,
     ErrorDetails,
@@ -80,7 +81,6 @@ from realtime_client.events.server import (
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
     InputAudioBufferTimeoutTriggered,
-    LogProb,
     McpListToolsCompleted,
     McpListToolsFailed,
     McpListToolsInProgress,
@@ -89,9 +89,6 @@ from realtime_client.events.server import (
     ServerEvent,
     SessionCreated,
     SessionUpdated,
-    TranscriptionInputTokenDetails,
-    TranscriptionLanguage,
-    TranscriptionUsage,
 )
 from realtime_client.events.server_response import (
     OutputAudioBufferCleared,
@@ -157,6 +154,12 @@ from realtime_client.events.surfaces import (
     TRANSLATION,
     Surface,
 )
+from realtime_client.events.transcription import (
+    LogProb,
+    TranscriptionInputTokenDetails,
+    TranscriptionLanguage,
+    TranscriptionUsage,
+)
 from realtime_client.events.translation import (
     SessionClose,
     SessionClosed,
@@ -194,6 +197,7 @@ __all__ = [
     "ConversationItemInputAudioTranscriptionDelta",
     "ConversationItemInputAudioTranscriptionFailed",
     "ConversationItemInputAudioTranscriptionSegment",
+    "ConversationItemInputAudioTranscriptionUpdated",
     "ConversationItemRetrieve",
     "ConversationItemRetrieved",
     "ConversationItemTruncate",

@@ -6,7 +6,8 @@ positions may be missing or null, because servers that speak this protocol leave
 `event_id` anywhere). Times ending in `_ms` are milliseconds of audio written to the input
 buffer since the session began.
 
-What a server says about a response is in `server_response`.
+What a server says about a response is in `server_response`; what a transcription is made of
+is in `transcription`.
 """
 
 from typing import TypeAlias
@@ -15,6 +16,11 @@ from realtime_client.events.base import UNSET, Maybe, Tagged, Wire
 from realtime_client.events.items import Item
 from realtime_client.events.server_response import ResponseEvent
 from realtime_client.events.session import Session
+from realtime_client.events.transcription import (
+    LogProb,
+    TranscriptionLanguage,
+    TranscriptionUsage,
+)
 
 __all__ = [
     "Conversation",
@@ -27,6 +33,7 @@ __all__ = [
     "ConversationItemInputAudioTranscriptionDelta",
     "ConversationItemInputAudioTranscriptionFailed",
     "ConversationItemInputAudioTranscriptionSegment",
+    "ConversationItemInputAudioTranscriptionUpdated",
     "ConversationItemRetrieved",
     "ConversationItemTruncated",
     "ErrorDetails",
@@ -37,7 +44,6 @@ __all__ = [
     "InputAudioBufferSpeechStarted",
     "InputAudioBufferSpeechStopped",
     "InputAudioBufferTimeoutTriggered",
-    "LogProb",
     "McpListToolsCompleted",
     "McpListToolsFailed",
     "McpListToolsInProgress",
@@ -46,9 +52,6 @@ __all__ = [
     "ServerEvent",
     "SessionCreated",
     "SessionUpdated",
-    "TranscriptionInputTokenDetails",
-    "TranscriptionLanguage",
-    "TranscriptionUsage",
 ]
 
 
@@ -209,38 +212,6 @@ class ConversationItemTruncated(
 # of order. The key is (item_id, content_index).
 
 
-class LogProb(Wire, frozen=True, kw_only=True):
-    """How sure the model was of one token: the natural logarithm of its probability."""
-
-    token: Maybe[str] = UNSET
-    logprob: Maybe[float] = UNSET
-    bytes: Maybe[tuple[int, ...]] = UNSET
-
-
-class TranscriptionLanguage(Wire, frozen=True, kw_only=True):
-    """A language that was heard, by its `code`."""
-
-    code: Maybe[str] = UNSET
-
-
-class TranscriptionInputTokenDetails(Wire, frozen=True, kw_only=True):
-    """Input tokens of a transcription by kind."""
-
-    text_tokens: Maybe[int] = UNSET
-    audio_tokens: Maybe[int] = UNSET
-
-
-class TranscriptionUsage(Wire, frozen=True, kw_only=True):
-    """What a transcription cost: `type` is `tokens`, or `duration` with `seconds`."""
-
-    type: Maybe[str] = UNSET
-    seconds: Maybe[float] = UNSET
-    total_tokens: Maybe[int] = UNSET
-    input_tokens: Maybe[int] = UNSET
-    output_tokens: Maybe[int] = UNSET
-    input_token_details: Maybe[TranscriptionInputTokenDetails] = UNSET
-
-
 class InputTranscriptionEvent(FromServer, frozen=True, kw_only=True):
     """The message, and the part of it, whose audio is being written down."""
 
@@ -274,6 +245,17 @@ class ConversationItemInputAudioTranscriptionSegment(
     speaker: Maybe[str] = UNSET
     start: Maybe[float] = UNSET
     end: Maybe[float] = UNSET
+
+
+class ConversationItemInputAudioTranscriptionUpdated(
+    InputTranscriptionEvent,
+    frozen=True,
+    kw_only=True,
+    tag="conversation.item.input_audio_transcription.updated",
+):
+    """The transcript so far, all of it each time: xAI's kind of delta (seen on the wire)."""
+
+    transcript: Maybe[str] = UNSET
 
 
 class ConversationItemInputAudioTranscriptionCompleted(
@@ -379,6 +361,7 @@ ServerEvent: TypeAlias = (
     | ConversationItemTruncated
     | ConversationItemInputAudioTranscriptionDelta
     | ConversationItemInputAudioTranscriptionSegment
+    | ConversationItemInputAudioTranscriptionUpdated
     | ConversationItemInputAudioTranscriptionCompleted
     | ConversationItemInputAudioTranscriptionFailed
     | InputAudioBufferCommitted

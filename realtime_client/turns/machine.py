@@ -14,6 +14,7 @@ from realtime_client.events import (
     ConversationItemInputAudioTranscriptionDelta,
     ConversationItemInputAudioTranscriptionFailed,
     ConversationItemInputAudioTranscriptionSegment,
+    ConversationItemInputAudioTranscriptionUpdated,
     ErrorDetails,
     InputAudioBufferCleared,
     InputAudioBufferCommitted,
@@ -149,6 +150,15 @@ class Turns:
         part.weigh(event.logprobs, anew=False)
         if event.delta:
             self.notes.append(TurnDelta(turn.item_id, index, event.delta))
+
+    def on_updated(self, event: ConversationItemInputAudioTranscriptionUpdated, now: float) -> None:
+        """The words of a part so far, all of them. Over a whole text only what goes on from it."""
+        turn = self._turn(event.item_id, now)
+        if turn is None or turn.over or not isinstance(event.transcript, str):
+            return
+        index = turn.index(event.content_index)
+        if event.transcript.startswith(turn.part(index).text or ""):
+            self.notes.append(TurnText(turn.item_id, index, event.transcript))
 
     def on_segment(self, event: ConversationItemInputAudioTranscriptionSegment, now: float) -> None:
         """A stretch of one speaker. Its words are in the deltas and in the text as well."""

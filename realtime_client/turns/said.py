@@ -84,7 +84,7 @@ class TurnDelta(NamedTuple):
 
 
 class TurnText(NamedTuple):
-    """The whole text of a part; it replaces the deltas and any text before."""
+    """The whole text of a part, or all of it so far; it replaces the deltas and any text before."""
 
     item_id: str
     content_index: int

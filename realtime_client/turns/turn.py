@@ -20,7 +20,8 @@ Words that come before the commit are kept, and count once it has come. Servers 
 out, so a commit is also seen in the message's arrival, and in the beginning of the next turn:
 there is one input buffer. Where the session transcribes nothing, the commit is the end.
 
-The last word wins: xAI sends several `completed` a turn, each the whole text. One that comes
+The last word wins: xAI sends several `completed` a turn, each the whole text, and before them
+`updated`, each the whole text so far, which is not a word of the turn yet. A `completed` that comes
 after the end corrects what was told, and so does a time that comes late. For that the newest
 `KEPT` turns that are over are remembered. Of those that are not over, the oldest gives up
 waiting for its words when there are more than `OPEN`.
