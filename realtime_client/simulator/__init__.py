@@ -2,7 +2,8 @@
 
 `serve` puts it on a loopback socket, `MemoryTransport` and `MemoryServer` need none, and
 `SimulatedSession` is the server itself, without I/O. What it says is decided by a `Brain`, how it
-behaves by a `SimulatorPolicy`. Its voice can be read back: `sing` and `listen`.
+behaves by a `SimulatorPolicy`, what goes wrong by the policy's mishaps or by hand, on one of the
+server's `ServerConnection`s. Its voice can be read back: `sing` and `listen`.
 
 Not simulated: `idle_timeout_ms` is accepted and echoed but nothing happens after it, `speed`
 does not change the voice, images are handed to the brain and not looked at, no MCP server is ever
@@ -26,9 +27,20 @@ from realtime_client.simulator.brain import (
     echo,
 )
 from realtime_client.simulator.clock import Clock, LoopClock, ManualClock
+from realtime_client.simulator.connection import Ending, ServerConnection
 from realtime_client.simulator.memory import MemoryServer, MemoryTransport
+from realtime_client.simulator.mishaps import (
+    Close,
+    Drop,
+    Freeze,
+    Ignore,
+    Mishap,
+    Refuse,
+    redirect,
+)
 from realtime_client.simulator.policy import Pace, SayExactly, SimulatorPolicy, Tamper
 from realtime_client.simulator.reader import Heard, Utterance, listen
+from realtime_client.simulator.reception import Reception
 from realtime_client.simulator.serve import Server, serve
 from realtime_client.simulator.server import SimulatedSession
 from realtime_client.simulator.services import counting_ids
@@ -41,20 +53,29 @@ __all__ = [
     "CallFunction",
     "CallMcp",
     "Clock",
+    "Close",
+    "Drop",
+    "Ending",
     "EnergyVad",
     "Fail",
+    "Freeze",
     "Heard",
     "Hello",
+    "Ignore",
     "LoopClock",
     "ManualClock",
     "MemoryServer",
     "MemoryTransport",
+    "Mishap",
     "Pace",
     "Part",
     "Question",
+    "Reception",
+    "Refuse",
     "Say",
     "SayExactly",
     "Server",
+    "ServerConnection",
     "SimulatedSession",
     "SimulatorPolicy",
     "SpeechStarted",
@@ -65,6 +86,7 @@ __all__ = [
     "counting_ids",
     "echo",
     "listen",
+    "redirect",
     "serve",
     "sing",
 ]

@@ -6,7 +6,8 @@ buffer finds the turns; a turn has one item id from `speech_started` to its mess
 said before a turn's prefix padding is dropped with the turn. A commit or a clear in the
 middle of a turn ends it without a `speech_stopped`, and speech that goes on is a new turn.
 
-A change of the input format empties the buffer: samples of two rates are no audio.
+A change of the input format empties the buffer: samples of two rates are no audio. With turn
+detection only the last minute of what belongs to no turn is kept: a call can be silent for hours.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from realtime_client.simulator.vad import EnergyVad, SpeechStarted, SpeechStoppe
 __all__ = ["InputBuffer", "Turn", "TurnEnded", "TurnStarted"]
 
 SHORTEST_COMMIT_MS = 100
+LONGEST_SILENCE_MS = 60_000
 
 # How long semantic VAD waits. A real one judges what was said; this one knows only silence.
 _EAGERNESS_MS = {"low": 1_000, "medium": 500, "auto": 500, "high": 250}
@@ -76,6 +78,7 @@ class InputBuffer:
         self._vad: EnergyVad | None = None
         self._vad_begin = 0  # where the VAD's own clock began, in samples
         self._turn: tuple[str, int] | None = None  # item id, and its first sample
+        self.appended = 0  # samples, of whatever format
 
     @property
     def duration_ms(self) -> float:
@@ -105,9 +108,13 @@ class InputBuffer:
         samples, self._half = self._format.decode(data[:whole]), data[whole:]
         self._chunks.append(samples)
         self._end += len(samples)
+        self.appended += len(samples)
         if self._vad is None:
             return []
-        return [self._event(event) for event in self._vad.push(samples)]
+        events = [self._event(event) for event in self._vad.push(samples)]
+        if self._turn is None:
+            self._forget_silence()
+        return events
 
     def commit(self) -> Turn:
         """Take everything as one turn; raises `Refusal` under 100 ms and keeps the audio."""
@@ -135,6 +142,11 @@ class InputBuffer:
         if self._vad is not None:
             self._vad.reset()
 
+    def _forget_silence(self) -> None:
+        enough = LONGEST_SILENCE_MS * self._format.rate // 1000
+        while self._end - self._begin - len(self._chunks[0]) >= enough:
+            self._begin += len(self._chunks.pop(0))
+
     def _event(self, event: SpeechStarted | SpeechStopped) -> TurnEvent:
         sample = self._vad_begin + event.at_ms * self._format.rate // 1000
         clock_ms = self._format_ms + self._vad_begin * 1000 // self._format.rate + event.at_ms
@@ -149,6 +161,7 @@ class InputBuffer:
     def _take(self, first: int, last: int) -> Clip:
         """Cut out the samples `first` to `last`, and drop what lies before."""
         audio = np.concatenate([*self._chunks, np.zeros(0, dtype=np.int16)])
+        first = max(first, self._begin)  # a padding can be longer than what is kept
         clip = Clip(audio[first - self._begin : last - self._begin].copy(), self._format)
         self._chunks = [audio[last - self._begin :]]
         self._begin = last

@@ -21,7 +21,7 @@ from realtime_client.events import (
     MessageItem,
 )
 from realtime_client.simulator.clip import Clip
-from realtime_client.simulator.items import Entry
+from realtime_client.simulator.items import Entry, told_by
 from realtime_client.simulator.refusal import Refusal
 
 __all__ = ["Conversation"]
@@ -43,6 +43,15 @@ class Conversation:
     def items(self) -> tuple[Item, ...]:
         """The items alone, oldest first."""
         return tuple(entry.item for entry in self._entries)
+
+    @property
+    def told(self) -> tuple[tuple[str, str | None], ...]:
+        """Who said what, oldest first: role and words, or type and words of what is no message.
+
+        This is what the model knows: the words that are in audio, with or without a transcript,
+        and of an answer that was truncated the part that was heard.
+        """
+        return tuple(told_by(entry) for entry in self._entries)
 
     @property
     def calls(self) -> frozenset[str]:

@@ -29,7 +29,7 @@ from realtime_client.events import (
 )
 from realtime_client.simulator.buffer import InputBuffer, Turn, TurnEnded, TurnStarted
 from realtime_client.simulator.conversation import Conversation
-from realtime_client.simulator.items import Entry
+from realtime_client.simulator.items import Entry, hear
 from realtime_client.simulator.reader import Heard, listen
 from realtime_client.simulator.refusal import Refusal
 from realtime_client.simulator.request import default_request
@@ -44,7 +44,11 @@ LARGEST_APPEND = 15 * 1024 * 1024  # bytes of audio
 
 
 class Hearing:
-    """The input side of one session. `heard` is what each turn said, in order."""
+    """The input side of one session. `heard` is what each turn said, in order.
+
+    That is what came through the buffer. Audio that a client puts into the conversation as an
+    item is no turn; what was heard in it is in its entry (`Conversation.told`).
+    """
 
     def __init__(
         self,
@@ -60,6 +64,11 @@ class Hearing:
         self._buffer = InputBuffer(settings.input_format, services.ids)
         self.heard: list[Heard] = []
         self.configure()
+
+    @property
+    def appended(self) -> int:
+        """How many samples have been appended in all, whatever became of them."""
+        return self._buffer.appended
 
     @property
     def _detection(self) -> ServerVad | SemanticVad | None:
@@ -146,38 +155,52 @@ class Hearing:
         emit(ConversationItemDone(previous_item_id=previous, item=item))
         self._transcribe(turn.item_id, heard)
 
-    def _transcribe(self, item_id: str, heard: Heard) -> None:
+    def write_down(self, entry: Entry) -> None:
+        """Transcribe the audio of an item that a client has put into the conversation."""
+        if self._services.policy.transcribes_items:
+            for index, clip in entry.clips.items():
+                heard = entry.heard if len(entry.clips) == 1 else hear({index: clip})
+                assert heard is not None
+                self._transcribe(entry.id, heard, index)
+
+    def _transcribe(self, item_id: str, heard: Heard, index: int = 0) -> None:
         transcription = self._settings.input.transcription
         if not transcription:
             return
         delay = self._services.policy.transcription_after
         if self._services.policy.transcription_fails:
-            self._services.agenda.after(delay, partial(self._services.emit, failed(item_id)))
+            event = failed(item_id, index)
+            self._services.agenda.after(delay, partial(self._services.emit, event))
             return
         include = self._settings.session.include or ()
         events = deque(
             transcribe(
                 item_id,
+                index,
                 heard,
                 transcription,
                 logprobs="item.input_audio_transcription.logprobs" in include,
             )
         )
-        self._services.agenda.after(delay, partial(self._write_down, events))
+        self._services.agenda.after(delay, partial(self._write, events))
 
-    def _write_down(self, events: deque[Delta | Completed]) -> None:
+    def _write(self, events: deque[Delta | Completed]) -> None:
         event = events.popleft()
         self._services.emit(event)
         if isinstance(event, Completed):
-            self._remember(str(event.item_id), event.transcript)
+            self._remember(event)
         else:
-            self._services.agenda.after(0, partial(self._write_down, events))
+            self._services.agenda.after(0, partial(self._write, events))
 
-    def _remember(self, item_id: str, transcript: str) -> None:
+    def _remember(self, completed: Completed) -> None:
         """Put the transcript into the item, if it is still there."""
-        entry = self._conversation.find(item_id)
+        entry = self._conversation.find(str(completed.item_id))
         if entry is None or not isinstance(entry.item, MessageItem):
             return
-        content = (ContentPart(type="input_audio", transcript=transcript),)
+        written = ContentPart(type="input_audio", transcript=completed.transcript)
+        content = tuple(
+            written if i == completed.content_index and part.type == "input_audio" else part
+            for i, part in enumerate(entry.item.content or ())
+        )
         item = replace(entry.item, content=content)
         self._conversation.replace(Entry(item, entry.clips, entry.heard))

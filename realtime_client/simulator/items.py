@@ -31,7 +31,7 @@ from realtime_client.simulator.reader import Heard, listen
 from realtime_client.simulator.refusal import Refusal
 from realtime_client.simulator.services import Ids
 
-__all__ = ["Entry", "accept_item", "hear", "item_id_of", "item_text", "transcript_of"]
+__all__ = ["Entry", "accept_item", "hear", "item_id_of", "item_text", "told_by", "transcript_of"]
 
 LONGEST_TEXT = 256_000
 
@@ -82,6 +82,27 @@ def item_text(entry: Entry) -> str | None:
     if entry.heard is not None and entry.heard.text is not None:
         parts.append(entry.heard.text)
     return " ".join(parts) if parts else None
+
+
+def told_by(entry: Entry) -> tuple[str, str | None]:
+    """Return who says what with this item: its role, or its type where it is no message.
+
+    Words in audio are those that can be read in it, as far as it was not cut off. None is
+    audio in which there are none.
+    """
+    item = entry.item
+    if isinstance(item, FunctionCallItem):
+        return item.type, f"{item.name}({item.arguments})"
+    if not isinstance(item, MessageItem) or item.role != "assistant":
+        return getattr(item, "role", item.type), item_text(entry)
+    words = []
+    for i, part in enumerate(item.content or ()):
+        if i in entry.clips and not isinstance(part.transcript, str):
+            words.append(listen(entry.clips[i].samples, entry.clips[i].format.rate).text)
+        else:
+            words.append(part.transcript if isinstance(part.transcript, str) else part.text or "")
+    said = [one for one in words if one is not None]
+    return item.role, " ".join(said) if said else None
 
 
 def accept_item(

@@ -27,7 +27,11 @@ class Outbox:
         """Put an event out, or what is to go out in its place."""
         event = self._named(event)
         for one in (event,) if self._tamper is None else self._tamper(event):
-            self._frames.append(encode(self._named(one)))
+            self._frames.append(self.frame(one))
+
+    def frame(self, event: ServerEvent) -> bytes:
+        """Return an event as a frame, with an id, and put nothing out."""
+        return encode(self._named(event))
 
     def take(self) -> list[bytes]:
         """Return the frames, in order, once."""

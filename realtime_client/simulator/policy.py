@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from realtime_client.events import ServerEvent
+from realtime_client.simulator.mishaps import Mishap
 
 __all__ = ["Pace", "SayExactly", "SimulatorPolicy", "Tamper"]
 
@@ -36,6 +37,8 @@ class SimulatorPolicy:
       everybody. A bad or missing key still upgrades; then one `error` and close 3000.
     - `models`: the models it knows; None knows all. A bad or missing model closes with 4000.
     - `expires_after`: the length of a session. At its end `session_expired` and close 1001.
+    - `keepalive`: how often it pings over a socket; a client that has not answered by the next
+      ping is closed with 1011. None does not ping.
 
     How fast it is:
 
@@ -87,10 +90,19 @@ class SimulatorPolicy:
     - `mute_after_bad_truncate`: after a truncate beyond the end of the audio the session
       answers no more, as some real ones do.
     - `rate_limits`: whether `rate_limits.updated`, of tokens alone, follows `response.done`.
+    - `transcribes_items`: whether audio that a client puts into the conversation as an item is
+      written down as the audio of a turn is. It is heard in any case.
     - `pcm_rates`: the sample rates of `audio/pcm` that it accepts, in hertz. OpenAI's knows
       24,000 alone; others also 16,000.
 
     What is wrong with it:
+
+    - `mishaps`: what goes wrong with its first connections, one after the other, None being
+      nothing; all later ones are well, or with `mishaps_repeat` it begins again. A server
+      that is down for a moment, and one that hangs up on everybody after two seconds::
+
+          SimulatorPolicy(mishaps=(None, Refuse(503), Drop(upgrade=False)))
+          SimulatorPolicy(mishaps=(Drop(after=2.0),), mishaps_repeat=True)
 
     - `transcription_fails`: every transcription ends with `...transcription.failed` and no
       word of it. What the model hears is not touched.
@@ -118,6 +130,7 @@ class SimulatorPolicy:
     api_keys: frozenset[str] | None = None
     models: frozenset[str] | None = None
     expires_after: float = 3600.0
+    keepalive: float | None = 20.0
 
     pace: Pace = "wire"
     created_after: float = 0.0
@@ -141,8 +154,11 @@ class SimulatorPolicy:
     out_of_band_item_events: bool = False
     mute_after_bad_truncate: bool = False
     rate_limits: bool = False
+    transcribes_items: bool = True
     pcm_rates: tuple[int, ...] = (24_000,)
 
+    mishaps: tuple[Mishap | None, ...] = ()
+    mishaps_repeat: bool = False
     transcription_fails: bool = False
     tamper: Tamper | None = None
 

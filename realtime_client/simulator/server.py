@@ -63,6 +63,9 @@ from realtime_client.simulator.settings import Settings
 
 __all__ = ["Received", "SimulatedSession"]
 
+CALL_MODEL = "gpt-realtime"
+"""What a call has that nobody has accepted with a model of its own."""
+
 Received = ClientEvent | UnknownEvent | InvalidEvent
 """What a client's frame was."""
 
@@ -73,10 +76,11 @@ class SimulatedSession:
     `ids` makes new ids. `epoch` is the Unix time at which the caller's clock was 0; it is
     needed for `expires_at` alone.
 
-    For whoever wants to look inside: `settings` (what is in force), `conversation`,
-    `responses`, `hearing` (`hearing.heard` is what each turn said), and `received`, the
-    client's last events (`SimulatorPolicy.keep_received` of them). `wake` is called when there
-    is something to write that no verb of the client has caused.
+    For whoever wants to look inside: `settings` (what is in force), `conversation` (its `told` is
+    who said what, its `entries` are that with audio), `responses`, `hearing` (`hearing.heard` is
+    what each turn said), and `received`, the client's last events
+    (`SimulatorPolicy.keep_received` of them). `wake` is called when there is something to write
+    that no verb of the client has caused.
     """
 
     settings: Settings
@@ -97,7 +101,7 @@ class SimulatedSession:
         self._policy = policy or SimulatorPolicy()
         self.received: deque[Received] = deque(maxlen=self._policy.keep_received)
         self._brain = brain
-        self._hello = hello or Hello(model="gpt-realtime")
+        self._hello = hello or Hello(model=CALL_MODEL)
         self._epoch = epoch
         self._updates = 0
         self.wake: Callable[[], None] = lambda: None
@@ -115,7 +119,7 @@ class SimulatedSession:
         ends = now + self._policy.expires_after
         self.settings = Settings(
             self._policy,
-            model=self._hello.model or "",
+            model=self._hello.model or (CALL_MODEL if self._hello.call_id else ""),
             session_id=services.ids("sess"),
             expires_at=int(self._epoch + ends),
         )
@@ -168,6 +172,10 @@ class SimulatedSession:
             self._apply({"type": "realtime", **session})
             self._emit(SessionUpdated(session=self.settings.session))
             self.wake()
+
+    def frame(self, event: ServerEvent) -> bytes:
+        """Return an event as a frame of this session, with an id; nobody is sent it."""
+        return self._outbox.frame(event)
 
     # --- in and out --------------------------------------------------------------------
 
@@ -260,6 +268,7 @@ class SimulatedSession:
         )
         self._emit(ConversationItemAdded(previous_item_id=previous, item=entry.item))
         self._emit(ConversationItemDone(previous_item_id=previous, item=entry.item))
+        self.hearing.write_down(entry)
 
     def _truncate(self, event: ConversationItemTruncate) -> None:
         try:

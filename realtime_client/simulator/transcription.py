@@ -36,9 +36,9 @@ Failed: TypeAlias = ConversationItemInputAudioTranscriptionFailed
 
 
 def transcribe(
-    item_id: str, heard: Heard, transcription: Transcription, *, logprobs: bool
+    item_id: str, content_index: int, heard: Heard, transcription: Transcription, *, logprobs: bool
 ) -> list[Delta | Completed]:
-    """Return the transcription of a message's audio: any number of deltas, one completed."""
+    """Return the transcription of one audio part: any number of deltas, one completed."""
     transcript = transcript_of(heard)
     certainty = 0.0 if heard.text is not None else math.log(0.5)
     sure = [
@@ -48,7 +48,7 @@ def transcribe(
     deltas = [
         Delta(
             item_id=item_id,
-            content_index=0,
+            content_index=content_index,
             delta=str(one.token),
             logprobs=(one,) if logprobs else UNSET,
             obfuscation=padding(str(one.token)),
@@ -57,7 +57,7 @@ def transcribe(
     ]
     completed = Completed(
         item_id=item_id,
-        content_index=0,
+        content_index=content_index,
         transcript=transcript,
         logprobs=tuple(sure) if logprobs else UNSET,
         usage=_usage(heard, transcript, str(transcription.model)),
@@ -65,11 +65,11 @@ def transcribe(
     return [*deltas, completed]
 
 
-def failed(item_id: str) -> Failed:
+def failed(item_id: str, content_index: int) -> Failed:
     """Return what is said in place of a transcription that did not succeed."""
     return Failed(
         item_id=item_id,
-        content_index=0,
+        content_index=content_index,
         error=ErrorDetails(
             type="transcription_error",
             code="audio_unintelligible",
