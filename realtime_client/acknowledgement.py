@@ -70,6 +70,9 @@ class Acknowledgement(NamedTuple):
     """The paths whose acknowledged values are others than before."""
     ignored: tuple[Drift, ...]
     """The fields where the server's value is not what was asked."""
+    confirmed: bool = True
+    """Whether the server has said so. Where its dialect has no such answer, `effective` is its
+    last word from before, and `changed` and `ignored` are empty because nobody knows."""
 
 
 class Notice(NamedTuple):

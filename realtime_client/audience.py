@@ -1,4 +1,4 @@
-"""Everybody who is to be told what happens on one connection.
+"""Everybody who is to be told what happens in one session.
 
 Callers wait for one outcome, handles collect what their response says, watches want all of a
 kind, and the runner takes the function calls. Telling is synchronous and never waits: it is
@@ -37,17 +37,16 @@ class Runner(Protocol):
 
 
 class Audience:
-    """The listeners of one connection, whose core is `core`."""
+    """The listeners of one session, on whichever connection that is."""
 
-    def __init__(self, core: protocol.Protocol, acting: Acting) -> None:
+    def __init__(self, acting: Acting) -> None:
         self.watches = Watches()
         self.user_turns = UserTurns()
-        self.handles = Handles(acting, self.watches, core.config)
+        self.handles = Handles(acting, self.watches)
         self.waiting: dict[str, Waiter] = {}
         """Callers, by the request whose outcome they wait for."""
         self.runner: Runner | None = None
         """Who runs the function calls, if anybody does."""
-        self._core = core
 
     def tell(self, happened: Happened, now: float) -> None:
         """A frame came: hand it to everybody whom it concerns."""
@@ -59,18 +58,21 @@ class Audience:
         if began is not None and record is not None and record.event_id in self.waiting:
             self.waiting[record.event_id].resolve(Outcome(record.event_id, began))
 
-    def settle(self) -> bool:
+    def settle(self, core: protocol.Protocol) -> bool:
         """Tell the callers whose requests have got their end; whether there were any."""
-        ended = self._core.outcomes()
+        ended = core.outcomes()
         for outcome in ended:
             waiter = self.waiting.pop(outcome.event_id, None)
             if waiter is not None:
                 waiter.resolve(outcome)
         return bool(ended)
 
-    def tell_notes(self) -> None:
+    def tell_notes(self, core: protocol.Protocol) -> None:
         """Hand on what the machines have noted."""
-        core, watches = self._core, self.watches
+        watches = self.watches
+        for error in core.strays:
+            watches.tell(watches.errors, error)
+        core.strays.clear()
         if core.router.abandoned:
             for record, error in core.abandoned():
                 handle = self.handles.get(record.id or "")
@@ -93,7 +95,7 @@ class Audience:
             self.user_turns.tell(core.turns.notes)
             core.turns.notes.clear()
         while core.calls.ready:  # to leave a call to the user is news for calls, too
-            self._tell_calls(core.calls.drain())
+            self._tell_calls(core, core.calls.drain())
 
     def follow_up(self, previous_id: str, response: Response | None) -> None:
         """What comes after a response is known."""
@@ -101,19 +103,24 @@ class Audience:
         if previous is not None:
             previous._follow(response)
 
+    def lost(self, error: RealtimeError) -> None:
+        """The connection is over, and the session goes on: what is held of it has its end."""
+        self.handles.end(error)
+        self.user_turns.lost(error)
+
     def end(self, error: RealtimeError) -> None:
-        """The connection is over; closing it oneself is no error of what is to come."""
+        """The session is over; closing it oneself is no error of what is to come."""
         self.handles.end(error)
         self.user_turns.end(error)
         self.watches.end(error)
         if self.runner is not None:
             self.runner.end(error)
 
-    def _tell_calls(self, news: list[News]) -> None:
+    def _tell_calls(self, core: protocol.Protocol, news: list[News]) -> None:
         if self.runner is not None:
             self.runner.tell(news)
             return
-        leave: Callable[[str, str], None] = self._core.calls.leave
+        leave: Callable[[str, str], None] = core.calls.leave
         for one in news:
             if isinstance(one, Dispatch):
                 leave(one.response_id, one.call_id)

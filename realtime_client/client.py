@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, Unpack
 
@@ -18,35 +17,35 @@ import anyio
 
 from realtime_client import events, protocol
 from realtime_client.config import asked_by
-from realtime_client.connection import Connection
-from realtime_client.endpoints import DEFAULT_MODEL, Endpoint, OpenAI, shown
-from realtime_client.errors import UsageError
-from realtime_client.events import RateLimit
+from realtime_client.connection import Connection, Making
+from realtime_client.credentials import Credential, Headers
+from realtime_client.dialects import Dialect
+from realtime_client.endpoints import Endpoint, OpenAI, shown
+from realtime_client.errors import ClientClosed, CredentialFailed, RealtimeError, UsageError
 from realtime_client.former import warn_of_former_variables
-from realtime_client.frames import Frame, Happened
 from realtime_client.items import ConversationVerbs
+from realtime_client.keeper import Keeper
 from realtime_client.leaves import Leaves
+from realtime_client.looking import Looking
 from realtime_client.machines import Limits
 from realtime_client.options import AnySession, SessionShortcuts, session_from, tool_functions
-from realtime_client.pictures import user_image
 from realtime_client.player import Playback
-from realtime_client.response import Response
+from realtime_client.reconnect import Reconnect
+from realtime_client.restoring import Estate
+from realtime_client.rollover import Rollover
 from realtime_client.rooms import How, Rooms
-from realtime_client.say import SayOptions, Spoken, say
 from realtime_client.session import SessionVerbs
-from realtime_client.streams import Once
+from realtime_client.talking import Talking
+from realtime_client.targets import Target
 from realtime_client.toolbox import Toolbox
 from realtime_client.tools import ToolFunction
+from realtime_client.trace import Trace
 from realtime_client.transport import Connect, Keepalive, connect_websocket
-from realtime_client.usage import Totals
-from realtime_client.user_turn import UserTurn
 from realtime_client.verbs import InputAudioBufferVerbs, ResponseVerbs
-from realtime_client.wording import SAY_EXACTLY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from realtime_client.audio import AudioData
+    from ssl import SSLContext
 
 __all__ = ["Client"]
 
@@ -61,11 +60,17 @@ class Group(Protocol):
     def enter(self, client: Client, own: Leaves) -> Leaves:
         """Count the client as live; returns the group's fields under its own."""
 
+    def missed(self, client: Client) -> Leaves:
+        """What was asked of all clients while this one had no connection."""
+
+    def caught_up(self, client: Client) -> None:
+        """The client has what it had missed."""
+
     def leave(self, client: Client) -> None:
         """The client is not live any more."""
 
 
-class Client:
+class Client(Talking, Looking):
     """A session with a Realtime model. Use it as `async with Client(...) as c:`, once.
 
     Where: `endpoint` is an `Endpoint` or a URL (`wss://host/v1/realtime`); without one it is
@@ -78,7 +83,9 @@ class Client:
 
     A function with `@tool` among the `tools` is run here when the model calls it.
 
-    `group` is a `SessionGroup` whose configuration lies under the client's own.
+    `call_id` joins a call over SIP or WebRTC that is there already; such a sideband sends no
+    configuration of its own. `group` is a `SessionGroup` whose configuration lies under the
+    client's own.
 
     How: `open_timeout` seconds for connecting and again for the acknowledgement,
     `close_timeout` seconds for the closing handshake, `response_timeout` seconds of silence
@@ -86,9 +93,13 @@ class Client:
     appended audio, `quality` of its resampling (soxr's names, or `low_delay`),
     `on_short_commit` for turns under 100 ms, `unheard` for what becomes at an interruption of
     messages that nobody has heard a word of, `max_items` items of the conversation to be
-    mirrored, `max_calls` functions
-    to run at once, `max_rounds` of calls in a row, `tool_timeout` seconds for each call,
-    `connect` for another transport than a WebSocket.
+    mirrored, `max_calls` functions to run at once, `max_rounds` of calls in a row,
+    `tool_timeout` seconds for each call. `ssl` is a TLS context, `proxy` the URL of one or None
+    for none, `connect` another transport than a WebSocket, `trace` is called with every frame.
+
+    How long: a lost connection is replaced as `reconnect` says, and one whose session is about
+    to end as `rollover` says; None turns that off. What the user said comes back to a new
+    session as its transcript, or with `keep_user_audio` as it was said.
 
     Raises:
         MissingCredentials: No key in either place.
@@ -100,12 +111,16 @@ class Client:
         *,
         endpoint: Endpoint | str | None = None,
         model: str | None = None,
-        api_key: str | None = None,
+        api_key: Credential | None = None,
+        call_id: str | None = None,
         session: AnySession | Mapping[str, Any] | None = None,
         open_timeout: float = 10.0,
         close_timeout: float = 2.0,
         response_timeout: float = 60.0,
         keepalive: Keepalive | None = None,
+        reconnect: Reconnect | None = Reconnect(),  # noqa: B008 - frozen
+        rollover: Rollover | None = Rollover(),  # noqa: B008 - frozen
+        keep_user_audio: bool = False,
         chunk_ms: int = 100,
         quality: str = "HQ",
         on_short_commit: Literal["pad", "error"] = "pad",
@@ -114,7 +129,10 @@ class Client:
         max_calls: int = 16,
         max_rounds: int = 8,
         tool_timeout: float = 30.0,
+        ssl: SSLContext | None = None,
+        proxy: str | Literal[True] | None = True,
         connect: Connect | None = None,
+        trace: Trace | None = None,
         group: Group | None = None,
         **shortcuts: Unpack[SessionShortcuts],
     ) -> None:
@@ -122,12 +140,18 @@ class Client:
         self._config = session_from(session, shortcuts)
         self._endpoint = _endpoint(endpoint, api_key)
         self._model = _model(model, self._config)
+        self._call_id = call_id
         self._functions = tool_functions(session, shortcuts)
         self._group = group
+        planned = rollover.replay * 1000 if rollover else 0
+        replayed = max(planned, reconnect.audio.ms if reconnect else 0)
         self._how = How(
             open_timeout=open_timeout,
             close_timeout=close_timeout,
-            limits=Limits(response_timeout, max_items, unheard),
+            limits=Limits(response_timeout, max_items, unheard, int(replayed), keep_user_audio),
+            reconnect=reconnect,
+            rollover=rollover,
+            trace=trace,
             chunk_ms=chunk_ms,
             quality=quality,
             on_short_commit=on_short_commit,
@@ -137,7 +161,11 @@ class Client:
         )
         self._how.check()
         self._connect = connect or connect_websocket(
-            open_timeout=open_timeout, close_timeout=close_timeout, keepalive=keepalive
+            open_timeout=open_timeout,
+            close_timeout=close_timeout,
+            keepalive=keepalive,
+            ssl=ssl,
+            proxy=proxy,
         )
         self._connection: Connection | None = None
 
@@ -151,40 +179,89 @@ class Client:
         Raises:
             ConnectFailed: No connection, or the server refused the session.
             SessionUpdateRejected: The server refused the configuration.
-            AcknowledgementTimeout: The server said nothing in time.
         """
         if self._connection is not None:
             raise UsageError("a Client is entered once; make another one for another session")
-        session = self._enter_group()
         try:
-            connection = self._new_connection(session)
-            await connection.open(
-                self._connect,
-                self._endpoint.connect_url(self._model),
-                self._endpoint.connect_headers(),
-            )
+            self._session = self._enter_group()
+            connection = self._new_connection()
+            await connection.enter()
+            try:
+                await self._keeper.open()
+            except RealtimeError as error:
+                connection.finish(error)
+                raise
+            finally:
+                if not connection.protocol.is_open:
+                    connection.finish(ClientClosed("it did not open"))
+                    await connection.leave()
         except BaseException:
             self._leave_group()
             raise
+        if self._how.reconnect is not None or self._how.rollover is not None:
+            connection.start(self._keeper.run, name="realtime_client keeper")
         return self
 
-    def _new_connection(self, session: Leaves | None) -> Connection:
+    def _new_connection(self) -> Connection:
         """A connection that is to be opened, and what belongs to it."""
         how = self._how
-        core = protocol.Protocol(
-            nonce=secrets.token_hex(4),
-            now=anyio.current_time(),
-            session=session,
-            open_timeout=how.open_timeout,
-            limits=how.limits,
-            dialect=self._endpoint.dialect,
+        connection = Connection(
+            Making(
+                core=self._new_core,
+                connect=self._connect,
+                where=self._where,
+                close_timeout=how.close_timeout,
+                reconnect=how.reconnect,
+                # What a sideband joins is not its own to replace.
+                rollover=None if self._target.kind == "sideband" else how.rollover,
+                session_seconds=self._endpoint.dialect.session_seconds,
+                trace=how.trace,
+            )
         )
-        connection = Connection(core, close_timeout=how.close_timeout)
         self._connection, self._rooms = connection, Rooms.of(connection, how)
+        self._keeper = Keeper(connection)
+        connection.on_moved = self._moved
         if self._group is not None:
             self._rooms.tools.add(*self._group.functions)
         self._rooms.tools.add(*self._functions)
         return connection
+
+    def _moved(self, samples: int) -> None:
+        """Another link is in force, which begins with this much audio of the old one."""
+        self._rooms.uplink.moved(samples)
+        if self._group is not None:
+            self._group.caught_up(self)
+
+    def _new_core(self, before: Estate | None) -> protocol.Protocol:
+        """The core of a link: with what the one before has left, if there was one."""
+        return protocol.Protocol(
+            nonce=secrets.token_hex(4),
+            now=anyio.current_time(),
+            session=self._session if before is None else self._missed(),
+            open_timeout=self._how.open_timeout,
+            limits=self._how.limits,
+            dialect=self._endpoint.dialect,
+            before=before,
+            resumes=self._target.kind == "sideband",
+        )
+
+    async def _where(self) -> tuple[str, Headers]:
+        """The address and the credential: anew for each connection, as tokens expire."""
+        url, seconds = self._endpoint.connect_url(self._target), self._how.open_timeout
+        with anyio.move_on_after(seconds):
+            return url, await self._endpoint.connect_headers()
+        raise CredentialFailed(f"no credential came within {seconds:g} seconds", retryable=True)
+
+    async def aclose(self) -> None:
+        """Close, in bounded time, from any state and any task. Every stream and call ends.
+
+        Leaving the block does it, too. What was queued is written first, within the time for
+        closing. A second call does nothing.
+        """
+        self._leave_group()
+        if self._connection is not None:
+            self._keeper.close()
+            await self._connection.aclose()
 
     async def __aexit__(
         self,
@@ -192,9 +269,9 @@ class Client:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._leave_group()
         try:
-            await self._open().aclose()
+            await self.aclose()
+            await self._open().leave()
         except anyio.get_cancelled_exc_class():
             # The owner is being cancelled. What his block raised is his, and comes first.
             if exc is None:
@@ -238,204 +315,40 @@ class Client:
         self._open()
         return self._rooms.playback
 
-    # -- verbs for people -------------------------------------------------------------
-
-    async def send_text(self, text: str) -> events.ConversationItemAdded:
-        """Say something in writing, as the user; returns when the server has the item.
-
-        Ask for the answer with `response.create`. At most 256,000 characters.
-        """
-        return await self.conversation.item.create(events.user_message(text))
-
-    async def send_audio(
-        self,
-        audio: AudioData,
-        *,
-        rate: int = 24_000,
-        channels: int = 1,
-        dtype: str | None = None,
-    ) -> None:
-        """Say something: any shape of audio, in chunks of any size.
-
-        `audio` is bytes, bytearray or memoryview (little-endian, interleaved, of `dtype`,
-        int16 if not given), or a numpy array of int16, int32, float32 or float64, 1-D
-        interleaved or 2-D (frames, channels); floats are full scale at 1.0. `rate` in hertz,
-        8,000 to 192,000. It is mixed to mono, resampled, and appended in chunks of
-        `chunk_ms` in the input format that the server acknowledged. What does not fill a
-        chunk waits for more, or for `input_audio_buffer.commit`.
-
-        Returns when it is queued; waits only while the network is behind. Cancelling that
-        wait loses nothing: the audio is queued by then.
-
-        Raises:
-            InvalidAudio: Not finite, not a rate, not a shape. Nothing was sent.
-            ConnectionLost: The connection is gone.
-        """
-        connection = self._open()
-        await self._rooms.uplink.settled()
-        self._rooms.uplink.push(audio, rate=rate, channels=channels, dtype=dtype)
-        await connection.drain()
-
-    async def send_image(
-        self,
-        image: bytes | bytearray | memoryview | str,
-        text: str | None = None,
-        *,
-        detail: str | None = None,
-    ) -> events.ConversationItemAdded:
-        """Show a picture, as the user, with words where there are any.
-
-        `image` is the bytes of a PNG or JPEG file, or its `data:` URL; `detail` is `auto`,
-        `low` or `high`. Returns when the server has the item.
-
-        Raises:
-            InvalidImage: It is no picture. Nothing was sent.
-        """
-        return await self.conversation.item.create(user_image(image, text, detail=detail))
-
-    async def say(
-        self,
-        text: str,
-        *,
-        remember: bool = True,
-        wording: str = SAY_EXACTLY,
-        when_busy: Literal["wait", "interrupt", "fail"] = "wait",
-        timeout: float | None = None,  # noqa: ASYNC109 - the response is given up with it
-        **options: Unpack[SayOptions],
-    ) -> Spoken:
-        """Have the model speak a text, as closely as it does; returns when it begins.
-
-        The handle's `done()` says what was said: `transcript`, `match` between 0 and 1, and
-        `exact`. The match judges the server's transcript, not the sound. Word for word is not
-        guaranteed: the model is asked to, by `wording`, and nobody has published how often
-        it complies.
-
-        With `remember` it becomes a part of the conversation. Without, it runs out of band and
-        touches neither the server's conversation nor ours.
-
-        Raises:
-            UsageError: There is nothing to say, or the wording has no `{text}`.
-            NotSupported: The endpoint has no out-of-band responses. Nothing was sent.
-            RealtimeError: As `response.create`.
-        """
-        return await say(
-            self.response,
-            text,
-            remember=remember,
-            wording=wording,
-            when_busy=when_busy,
-            timeout=timeout,
-            **options,
-        )
-
-    async def interrupt(self) -> None:
-        """Stop what is said in the conversation, and cut what was not heard of it.
-
-        The active response is cancelled by its id, one whose id is not known yet as soon as it
-        is, and those that wait for their turn are withdrawn. Every message that was not heard
-        to its end is truncated at what was (see `playback`), and whoever watches
-        `playback.stops()` is told to stop. Returns when the server has ended the response.
-        With the server's VAD this happens by itself when the user begins to speak.
-
-        Raises:
-            ConnectionLost: The connection broke before the end.
-        """
-        await self._live().interrupt()
-
-    async def send(self, event: events.ClientEvent | dict[str, Any]) -> None:
-        """Send any client event, typed or as a dict in the wire's shape.
-
-        A dict goes out with exactly the fields it has, plus the ids by which an answer is
-        found. Returns when it is queued; what the server says to it comes in `events()`.
-
-        Raises:
-            InvalidClientEvent: It does not fit the protocol. Nothing was sent.
-        """
-        connection = self._open()
-        connection.send(event)
-        await connection.drain()
-
-    # -- what happens -----------------------------------------------------------------
-
-    def responses(self) -> Once[Response]:
-        """Every response that begins from now on, whoever started it.
-
-        The server starts responses by itself, after a turn that the VAD has ended or an
-        idle time-out. The subscription begins with this call, so make it before what you
-        want to hear the answer of.
-        """
-        return self._live().watches.new_responses()
-
-    def events(self) -> Once[Frame]:
-        """Every event that the server sends from now on, typed, with its raw bytes."""
-        watches = self._live().watches
-        return watches.frames(watches.received, "events()")
-
-    def sent(self) -> Once[Frame]:
-        """Every event that goes out from now on, typed, with its raw bytes."""
-        watches = self._live().watches
-        return watches.frames(watches.sent, "sent()")
-
-    def orphans(self) -> Once[Happened]:
-        """Every event from now on that nobody is told of, and why.
-
-        `verdict` is `discarded` where its response was given up or is being cancelled,
-        `orphan` where it names a response that nobody knows or that is over, `duplicate`
-        where it has come before.
-        """
-        return self._live().watches.new_strays()
-
-    def user_turns(self) -> Once[UserTurn]:
-        """Every spoken turn of the user that begins from now on, with its transcript."""
-        return self._live().audience.user_turns.subscribe()
-
-    # -- what is known ------------------------------------------------------------------
-
-    @property
-    def active(self) -> bool:
-        """Whether a response is being said or asked for."""
-        return not self._open().protocol.router.is_idle
-
-    @property
-    def speech(self) -> str | None:
-        """The item id of the turn in which the user is heard speaking now, by the VAD."""
-        return self._open().protocol.turns.speaking
-
-    @property
-    def usage(self) -> Totals:
-        """The tokens of the session so far, by kind, transcription included."""
-        return self._open().protocol.usage.totals
-
-    @property
-    def rate_limits(self) -> Mapping[str, RateLimit]:
-        """The last word of the server on each limit, by its name; many never say any."""
-        return self._open().protocol.usage.rate_limits
-
-    @property
-    def stats(self) -> Mapping[str, Counter[str]]:
-        """How many events of responses there were, by verdict and then by their type.
-
-        `stats["discarded"].total()` is how many were discarded in all.
-        """
-        return self._open().protocol.router.stats
-
     def _enter_group(self) -> Leaves | None:
         """What to configure: our own fields over the group's. The model is in the URL."""
         own = asked_by(self._config) if self._config is not None else {}
         wanted = self._group.enter(self, own) if self._group is not None else own
-        transcribes = wanted.get(("type",)) == "transcription"
-        if self._model is None and not transcribes:
-            self._model = wanted.get(("model",)) or DEFAULT_MODEL
+        self._target = self._asks_for(wanted)
+        if self._target.kind == "sideband":
+            if wanted:
+                raise UsageError(
+                    "a sideband sends no configuration of its own: the session is somebody else's. "
+                    "Give no session fields with call_id=, and call session.update() once connected"
+                )
+            return None
         return {path: value for path, value in wanted.items() if path != ("model",)} or None
+
+    def _asks_for(self, wanted: Leaves) -> Target:
+        if self._call_id is not None:
+            if self._model is not None:
+                raise UsageError("a sideband has the model of the call that it joins")
+            return Target.sideband(self._call_id)
+        if wanted.get(("type",)) == "transcription":
+            return Target.transcription()
+        return self._endpoint.target(self._model or wanted.get(("model",)))
+
+    def _missed(self) -> Leaves | None:
+        """What the group has asked for while there was no connection."""
+        return self._group.missed(self) if self._group is not None else None
 
     def _leave_group(self) -> None:
         if self._group is not None:
             self._group.leave(self)
 
-    def _live(self) -> Connection:
-        connection = self._open()
-        connection.check_open()
-        return connection
+    @property
+    def _dialect(self) -> Dialect:
+        return self._endpoint.dialect
 
     def _open(self) -> Connection:
         if self._connection is None:
@@ -443,7 +356,7 @@ class Client:
         return self._connection
 
 
-def _endpoint(endpoint: Endpoint | str | None, api_key: str | None) -> Endpoint:
+def _endpoint(endpoint: Endpoint | str | None, api_key: Credential | None) -> Endpoint:
     if isinstance(endpoint, Endpoint):
         if api_key is not None:
             raise UsageError("the endpoint has its own credential; give api_key= to one of them")

@@ -70,13 +70,15 @@ class _Unclear(NamedTuple):
 class Configuration:
     """The session's configuration: the server's word, and the intents that wait for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, acknowledges: bool = True) -> None:
         self.acknowledged: Session | None = None
         """The server's session object, or None before `session.created`."""
         self.spoken = False
         """Whether the model has spoken, which freezes the voice."""
         self.outcomes: list[Outcome] = []
         self.notices: list[Notice] = []
+        self.obtained: dict[Path, Any] = {}
+        """What was asked for here and acknowledged: what another connection is asked for."""
         self._leaves: Leaves = {}
         self._waiting: deque[Intent] = deque()
         self._on_wire: Intent | None = None
@@ -85,6 +87,7 @@ class Configuration:
         self._presumed: deque[str] = deque(maxlen=16)
         self._trusted = False
         self._presuming = False
+        self._acknowledges = acknowledges
 
     @property
     def state(self) -> State:
@@ -143,7 +146,10 @@ class Configuration:
             self._waiting.popleft()
             command = intent.command or self._smallest(intent)
             if command is not None:
-                self._on_wire = intent
+                if self._acknowledges:
+                    self._on_wire = intent
+                else:
+                    self._take_for_granted(intent)
                 return command
         return None
 
@@ -185,8 +191,11 @@ class Configuration:
         self._adopt(session, shown, Input.UPDATED, now)
 
     def lost(self) -> None:
-        """The connection is gone: what was unclear will never be clear."""
+        """The connection is gone: what was unclear will never be clear, nor anything answered."""
         self._was_foreign()
+        self._on_wire = None
+        self._waiting.clear()
+        self._late.clear()
 
     def on_refused(self, event_id: str, error: ServerError) -> Outcome | None:
         """An `error` named an update: the one on the wire, or one that was never answered."""
@@ -281,6 +290,15 @@ class Configuration:
         self._answer(intent, before)
         self.notices.append(Notice("answer", session, intent.event_id))
 
+    def _take_for_granted(self, intent: Intent) -> None:
+        """No answer will come: it is settled as it goes out, and nobody knows what it did."""
+        assert self.acknowledged is not None
+        self._trusted = False
+        self._presumed.append(intent.event_id)
+        self.obtained.update(whole(intent.asked, self._leaves))
+        answer = Acknowledgement(self.acknowledged, (), (), confirmed=False)
+        self.outcomes.append(Outcome(intent.event_id, answer))
+
     def _was_foreign(self) -> None:
         """What was unclear, if anything was, is now known to be somebody else's."""
         unclear, self._unclear = self._unclear, None
@@ -294,6 +312,7 @@ class Configuration:
             dotted(path) for path in paths if before.get(path) != self._leaves.get(path)
         )
         ignored = drift(intent.asked, self._leaves)
+        self.obtained.update(whole(intent.asked, before))
         answer = Acknowledgement(self.acknowledged, changed, ignored)
         self.outcomes.append(Outcome(intent.event_id, answer))
 

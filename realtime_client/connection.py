@@ -1,9 +1,8 @@
-"""One connection at work: two tasks, and the people who wait for it.
+"""The session of one client: the link that serves it now, and the people who wait for it.
 
-The reader awaits the socket and nothing else, so that pings are answered and
-acknowledgements arrive however slow the consumers are. The writer awaits the socket and the
-bell that says there is something to write. Both decide nothing: a frame goes into the core,
-what happened comes out, and `_tell` hands it to whoever is concerned, synchronously.
+A link is one socket, and a session may outlive several: when one is lost, the keeper brings
+another (see `keeper`), and what people hold of this object stays what it is. Frames go into the
+core of a link, what happened comes out, and everybody whom it concerns is told, synchronously.
 
 The task group is entered and left by the owner of the client, so cancellation of his task
 reaches ours; but nothing that happens here is ever raised into his block. A broken
@@ -15,144 +14,199 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import anyio
 import anyio.abc
 
 from realtime_client import events, protocol
 from realtime_client.audience import Audience
-from realtime_client.endpoints import Headers
-from realtime_client.errors import (
-    ClientClosed,
-    ConnectFailed,
-    ConnectionLost,
-    RealtimeError,
-    SessionRefused,
-)
-from realtime_client.frames import Happened
+from realtime_client.errors import ClientClosed, ConnectionLost, RealtimeError
+from realtime_client.frames import Frame, Happened
+from realtime_client.input import Unheard
 from realtime_client.leaves import Leaves, Path
+from realtime_client.link import Link, Where
 from realtime_client.listening import Listening
 from realtime_client.lives import ResponseRecord, State, WhenBusy
-from realtime_client.reconnect import is_fatal_close
+from realtime_client.reconnect import Reconnect
 from realtime_client.response import Response
+from realtime_client.restoring import Estate
+from realtime_client.rollover import Rollover
 from realtime_client.streams import Bell
-from realtime_client.transport import Connect, Transport, TransportClosed
+from realtime_client.trace import Direction, Trace, traced
+from realtime_client.transport import Connect
 from realtime_client.verdicts import DELTAS
 from realtime_client.watches import Waiter
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Making"]
 
 _log = logging.getLogger("realtime_client")
 
 T = TypeVar("T")
 
-GRACE: Final = 1.0
-"""Seconds beyond the transport's own time for closing, before it is left behind."""
-
 WRITE_AHEAD: Final = 256 * 1024
 """Bytes that may wait for the socket before `send_audio` waits: 4 s of 24 kHz PCM."""
 
 
-class Connection:
-    """A session on one socket. `open` and `aclose` belong to the same task."""
+class Making(NamedTuple):
+    """How the links of a session are made, and what for."""
 
-    def __init__(self, core: protocol.Protocol, *, close_timeout: float) -> None:
-        self.protocol = core
-        self.audience = Audience(core, self)
+    core: Callable[[Estate | None], protocol.Protocol]
+    """Makes the core of a new link, out of what the one before has left."""
+    connect: Connect
+    where: Where
+    close_timeout: float
+    reconnect: Reconnect | None
+    rollover: Rollover | None
+    session_seconds: float | None
+    """How long the server keeps a session, where that is known."""
+    trace: Trace | None
+
+
+class Connection:
+    """A session, on one link after another. `open` and `aclose` belong to the same task."""
+
+    def __init__(self, making: Making) -> None:
+        self.making = making
+        self.link = Link(making.core(None), self, close_timeout=making.close_timeout)
+        self.audience = Audience(self)
         self.watches = self.audience.watches
-        self._close_timeout = close_timeout
-        self._to_write = Bell()
-        self._drained = Bell()
+        self.lost = Bell()
+        """Rings when the link in force is lost, and at the end."""
+        self.changed = Bell()
+        """Rings when something has happened that may make it quiet."""
+        self.on_moved: Callable[[int], None] = lambda samples: None
+        """Told how many samples of audio a new link begins with."""
+        self._links = [self.link]
+        self._returned = Bell()
         self._outcome = Bell()
         self._over = Bell()
         self._finished = Bell()
         self._running = 0
-        """Tasks that have not ended, the reader and the writer among them."""
-        self._pumping = False
-        """Whether the reader and the writer both are at work."""
-        self._writing = False
-        self._deadline = math.inf
+        """Tasks that have not ended."""
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._outage: RealtimeError | None = None
         self._ended: RealtimeError | None = None
+
+    @property
+    def protocol(self) -> protocol.Protocol:
+        """The core of the link in force; between two links, of the one that was lost."""
+        return self.link.protocol
+
+    @property
+    def ended(self) -> RealtimeError | None:
+        """What ended the session for good."""
+        return self._ended
+
+    @property
+    def outage(self) -> RealtimeError | None:
+        """What the link was lost with, while there is no other yet."""
+        return self._outage
 
     # -- opening and closing ----------------------------------------------------------
 
-    async def open(self, connect: Connect, url: str, headers: Headers) -> None:
-        """Connect, start the two tasks, and wait until the configuration is acknowledged.
+    async def enter(self) -> None:
+        """Enter the task group of this session, in the owner's task."""
+        tasks = anyio.create_task_group()
+        await tasks.__aenter__()
+        self._tasks = tasks
+
+    async def open(self, link: Link) -> None:
+        """Connect, and wait until the link is open.
 
         Raises:
             ConnectFailed: The address, the network, the handshake or the session.
             SessionUpdateRejected: The server refused the configuration.
-            AcknowledgementTimeout: The server said nothing in time.
         """
+        begun = anyio.current_time()
+        waiter = self.audience.waiting[link.protocol.opening] = Waiter()
+        self.start(link.run, self.making.connect, self.making.where, name="realtime_client link")
         try:
-            async with AsyncExitStack() as stack:
-                self._transport: Transport = await stack.enter_async_context(connect(url, headers))
-                tasks = anyio.create_task_group()
-                await tasks.__aenter__()
-                self._tasks = tasks
-                self._stack = stack.pop_all()
-        except BaseException as error:
-            known = error if isinstance(error, RealtimeError) else ClientClosed("it did not open")
-            self._lose(known)
-            raise
-        self.protocol.connected(anyio.current_time())
-        self._running, self._pumping = 2, True
-        self._tasks.start_soon(self._read, name="realtime_client reader")
-        self._tasks.start_soon(self._write, name="realtime_client writer")
-        try:
-            await self._answer(self.protocol.opening)
+            while not link.is_connected and link.error is None:
+                await link.opened.wait()
+            while waiter.outcome is None:
+                await link.in_time(waiter.bell)
+            link.answer = waiter.result()
+            link.opened_in = anyio.current_time() - begun
         except BaseException:
-            await self.aclose()
+            await link.aclose()
             raise
+        finally:
+            self.audience.waiting.pop(link.protocol.opening, None)
+
+    def new_link(self, before: Estate | None) -> Link:
+        """A link that is to be opened, with what the one before has left."""
+        core = self.making.core(before)
+        link = Link(core, self, close_timeout=self.making.close_timeout)
+        self._links = [one for one in self._links if not one.is_finished]
+        self._links.append(link)
+        return link
 
     async def aclose(self) -> None:
-        """Close, in bounded time, from any state. Every stream and call ends.
-
-        A tool that shields itself from cancellation is waited for, as Python has it.
+        """Close, in bounded time, from any state and any task. Every stream and call ends.
 
         What was queued is written first, within the time for closing.
         """
         try:
-            with anyio.move_on_after(self._close_timeout, shield=True):
-                await self._write_rest()
-            self._lose(ClientClosed("the client was closed"))
-            # The transport has its own bound on the closing handshake; ours comes after it.
-            with anyio.move_on_after(self._close_timeout + GRACE, shield=True):
-                await self._transport.aclose()
+            if self._outage is None:
+                await self.link.aclose()
         finally:
-            await self._end_tasks()
+            self.finish(ClientClosed("the client was closed"))
+        for link in self._links:
+            await link.aclose()
 
-    async def _write_rest(self) -> None:
-        """Wait until everything that was queued is written, or can no longer be."""
-        while self._pumping and self._ended is None:
-            if not self._writing and not self.protocol.outbox_bytes:
-                return
-            await self._drained.wait()
+    async def leave(self) -> None:
+        """End every task and leave the task group, in the owner's task.
 
-    async def _end_tasks(self) -> None:
-        """End the two tasks, then the socket, whatever went before.
-
-        The task group is left with no exception in hand and no task that could raise one:
-        what the owner's block raises reaches him as it is, never in an `ExceptionGroup`.
+        A tool that shields itself from cancellation is waited for, as Python has it.
         """
-        self._tasks.cancel_scope.cancel()
-        with anyio.CancelScope(shield=True):
-            while self._running:
-                await self._finished.wait()
-        # No shield from here on: task groups, ours and the library's, are scopes, and a scope
-        # cannot be left from inside another one that was entered later. Nothing is left to
-        # wait for in them.
+        tasks, self._tasks = self._tasks, None
+        if tasks is None:
+            return
         try:
-            await self._tasks.__aexit__(None, None, None)
+            for link in self._links:
+                await link.aclose()
         finally:
-            await self._stack.aclose()
+            tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                while self._running:
+                    await self._finished.wait()
+            # No shield from here on: a task group is a scope, and cannot be left from inside
+            # another one that was entered later. Nothing is left to wait for in it, and no
+            # task that could raise: what the owner's block raises reaches him as it is.
+            await tasks.__aexit__(None, None, None)
+
+    def finish(self, error: RealtimeError) -> None:
+        """The session is over for good: everything ends, once."""
+        if self._ended is not None:
+            return
+        self._ended, self._outage = error, None
+        self.protocol.lost(error)
+        self.on_news(self.link)
+        self.audience.end(error)
+        self._ring()
 
     def check_open(self) -> None:
-        """Raise what ended the connection, if anything did."""
+        """Raise what ended the session, or that it is between two links."""
         if self._ended is not None:
             raise self._ended.with_traceback(None)
+        if self._outage is not None:
+            raise _meanwhile(self._outage)
+
+    def check_alive(self) -> None:
+        """Raise what ended the session for good."""
+        if self._ended is not None:
+            raise self._ended.with_traceback(None)
+
+    async def ready(self) -> None:
+        """Wait for a link where there is none now.
+
+        Raises:
+            ConnectionFailed: There will be none.
+        """
+        while self._outage is not None:
+            await self._returned.wait()
+        self.check_alive()
 
     # -- what callers do --------------------------------------------------------------
 
@@ -162,6 +216,14 @@ class Connection:
         event_id = self.protocol.send(command, anyio.current_time())
         self._after()
         return event_id
+
+    def append(self, audio: bytes | str) -> None:
+        """Hand over audio. Between two links it is kept, as far as that is wanted."""
+        self.check_alive()
+        if self._outage is not None:
+            self.protocol.input.on_append(audio)
+        else:
+            self.send(events.InputAudioBufferAppend(audio=audio))
 
     async def request(self, command: events.ClientEvent, answer: type[T]) -> T:
         """Send a command that the server answers; returns its `answer`, or raises its error."""
@@ -221,13 +283,24 @@ class Connection:
         self._after()
         await self._until_gone(cancelled)
 
+    async def interrupt(self) -> None:
+        """Stop what is said in the conversation, cut what was not heard, and wait for the end.
+
+        Between two links nothing is said, but something may still be played.
+        """
+        self.check_alive()
+        records = self.protocol.interrupt(anyio.current_time())
+        self._after()
+        await self._until_gone(records)
+
     async def _until_gone(self, records: tuple[ResponseRecord, ...]) -> None:
         while any(record.state is not State.GONE for record in records):
             self.check_open()
-            await self._in_time(self._over)
+            await self.link.in_time(self._over)
 
     def start(self, function: Callable[..., Awaitable[None]], *args: Any, name: str) -> None:
-        """Run a task of this connection, which is cancelled and awaited when it closes."""
+        """Run a task of this session, which is cancelled and awaited when it closes."""
+        assert self._tasks is not None, "the session has been entered"
         self._running += 1
         self._tasks.start_soon(self._run, function, args, name=name)
 
@@ -255,13 +328,6 @@ class Connection:
     def listener(self, item_id: str) -> Listening:
         """Who counts what is heard of an item."""
         return Listening(self.protocol.playback, item_id)
-
-    async def interrupt(self) -> None:
-        """Stop what is said in the conversation, cut what was not heard, and wait for the end."""
-        self.check_open()
-        records = self.protocol.interrupt(anyio.current_time())
-        self._after()
-        await self._until_gone(records)
 
     def refuse_deadlock(self) -> None:
         """Refuse to wait for what waits for the tool within which this is asked."""
@@ -296,124 +362,114 @@ class Connection:
 
     async def next_outcome(self) -> None:
         """Wait until some request has got its end."""
-        await self._in_time(self._outcome)
+        await self.link.in_time(self._outcome)
 
     async def drain(self) -> None:
         """Wait until the socket has taken what is more than `WRITE_AHEAD`."""
-        while self.protocol.outbox_bytes > WRITE_AHEAD:
-            self.check_open()
-            await self._drained.wait()
+        while self._outage is None and self.protocol.outbox_bytes > WRITE_AHEAD:
+            self.check_alive()
+            await self.link.drained.wait()
 
-    # -- the two tasks ----------------------------------------------------------------
+    # -- one link after another ---------------------------------------------------------
 
-    async def _read(self) -> None:
-        try:
-            while True:
-                data = await self._transport.receive()
-                now = anyio.current_time()
-                self._tell(self.protocol.receive(data, now), now)
-        except Exception as error:  # noqa: BLE001 - it ends this connection and never its host
-            self._lose(_loss(error, opening=self.protocol.is_opening))
-            with suppress(Exception):
-                # What still comes has to be read, or the library waits for room in its
-                # buffer and never sees the answer to our close frame.
-                while not isinstance(error, TransportClosed):
-                    await self._transport.receive()
-        finally:
-            self._stopped()
+    def take_over(self, link: Link, *, ms: int, is_lost: bool) -> tuple[Unheard, int]:
+        """This link is in force from now on, in the place of one that is over.
 
-    async def _write(self) -> None:
-        try:
-            while self._ended is None:
-                self._writing = True
-                for frame in self.protocol.data_to_send():
-                    await self._transport.send(frame.raw)
-                    self.watches.tell(self.watches.sent, frame)
-                self._writing = False
-                self._drained.ring()
-                if not self.protocol.outbox_bytes and self._ended is None:
-                    await self._in_time(self._to_write)
-        except Exception as error:  # noqa: BLE001 - it ends this connection and never its host
-            self._lose(_loss(error, opening=self.protocol.is_opening))
-        finally:
-            self._stopped()
+        Of the audio that no turn held, the newest `ms` milliseconds are said again. Returns what
+        there was of it, and how many bytes a sample of it has.
+        """
+        old, self.link = self.link, link
+        ledger = old.protocol.input
+        unheard = ledger.unheard(ms=ms, is_lost=is_lost)
+        link.protocol.take_over(unheard, old.protocol.pending)
+        self._outage = None
+        self.on_moved(len(unheard.audio) // ledger.width)
+        self.start(old.aclose, name="realtime_client goodbye")
+        self._ring()
+        self._after()
+        return unheard, ledger.width
 
-    async def _in_time(self, bell: Bell) -> None:
-        """Wait for a bell, or for the core's next deadline. Whoever waits keeps the time."""
-        deadline = self.protocol.next_deadline()
-        self._deadline = math.inf if deadline is None else deadline
-        if deadline is None:
-            await bell.wait()
+    def _end_link(self, link: Link, error: RealtimeError) -> None:
+        """What was going on on this link is over; the session goes on."""
+        link.protocol.lost(error, comes_back=True)
+        self.on_news(link)
+        self.audience.lost(error)
+
+    def _ring(self) -> None:
+        """Whoever waits for anything has to look again."""
+        for waiter in self.audience.waiting.values():
+            waiter.bell.ring()
+        bells = (self._outcome, self._over, self._returned, self.lost, self.changed)
+        for bell in (*bells, self.link.drained):
+            bell.ring()
+
+    # -- from the links -------------------------------------------------------------------
+
+    def on_frame(self, link: Link, happened: Happened, now: float) -> None:
+        """A frame came. What belongs to the opening of another link concerns nobody."""
+        self._trace("received", Frame(happened.event, happened.raw))
+        if link is not self.link:
             return
-        with anyio.CancelScope(deadline=deadline):
-            await bell.wait()
-        if anyio.current_time() >= deadline:
-            self.protocol.on_deadline(anyio.current_time())
-            self._over.ring()
-            self._after()
-
-    def _stopped(self) -> None:
-        self._pumping = False
-        self._running -= 1
-        self._finished.ring()
-        self._drained.ring()
-
-    # -- telling people -----------------------------------------------------------------
-
-    def _tell(self, happened: Happened, now: float) -> None:
         self.audience.tell(happened, now)
         if type(happened.event) not in DELTAS:
             self._over.ring()  # a response may be over, by whatever was said to it
-        self._after()
+            self.changed.ring()
 
-    def _after(self) -> None:
-        """After the core has done something: tell everybody, and write what is ready."""
-        ended = self.audience.settle()
-        if ended or self.protocol.router.abandoned:
-            self._over.ring()
-        self.audience.tell_notes()
-        deadline = self.protocol.next_deadline()
-        nearer = deadline is not None and deadline < self._deadline
-        if ended or nearer or self.protocol.outbox_bytes:
-            self._to_write.ring()
+    def on_sent(self, link: Link, frame: Frame) -> None:
+        """A frame was written."""
+        self._trace("sent", frame)
+        if link is self.link:
+            self.watches.tell(self.watches.sent, frame)
+
+    def on_news(self, link: Link) -> None:
+        """The core of a link has done something: tell everybody."""
+        core = link.protocol
+        ended = self.audience.settle(core)
+        if link is self.link:
+            if ended or core.router.abandoned:
+                self._over.ring()
+            self.audience.tell_notes(core)
         if ended:
             self._outcome.ring()
-        if nearer:
+            self.changed.ring()
+
+    def on_lost(self, link: Link, error: RealtimeError) -> None:
+        """A link is over: the one in force, or one that was to be."""
+        if link is not self.link or not link.protocol.is_open:
+            link.protocol.lost(error)
+            self.on_news(link)
+        elif self._ended is None:
+            if self.making.reconnect is not None and isinstance(error, ConnectionLost):
+                self._outage = error
+                self._end_link(link, error)
+                self._ring()
+            else:
+                self.finish(error)
+
+    def _after(self) -> None:
+        if self.link.after():
             for waiter in self.audience.waiting.values():
                 waiter.bell.ring()  # the writer may be stuck in the socket; they keep time too
 
+    def _trace(self, direction: Direction, frame: Frame) -> None:
+        if self.making.trace is not None:
+            error = traced(self.making.trace, direction, frame)
+            if error is not None:
+                self.watches.tell(self.watches.errors, error)
+
     async def _answer(self, event_id: str) -> Any:
+        """Wait for the end of a request, on whichever link it comes."""
         waiter = self.audience.waiting[event_id] = Waiter()
         self._after()
         try:
             while waiter.outcome is None:
-                await self._in_time(waiter.bell)
+                await self.link.in_time(waiter.bell)
             return waiter.result()
         finally:
             self.audience.waiting.pop(event_id, None)
 
-    def _lose(self, error: RealtimeError) -> None:
-        """The connection is over: end everything, once."""
-        if self._ended is not None:
-            return
-        self._ended = error
-        self.protocol.lost(error)
-        self._after()
-        self.audience.end(error)
-        for bell in (self._to_write, self._drained, self._outcome, self._over):
-            bell.ring()
 
-
-def _loss(error: Exception, *, opening: bool) -> RealtimeError:
-    """What ended a task, in the words of the error tree."""
-    if not isinstance(error, TransportClosed):
-        _log.error("the connection ended on an unexpected error", exc_info=error)
-        return ConnectionLost(f"the connection ended: {type(error).__name__}: {error}")
-    words = error.reason or "the server closed the connection"
-    if error.code is None:
-        words = f"the connection dropped: {error.reason}".removesuffix(": ")
-    if not opening:
-        return ConnectionLost(words, close_code=error.code)
-    if is_fatal_close(error.code):
-        return SessionRefused(words, close_code=error.code)
-    return ConnectFailed(f"{words}, before the session was open")
+def _meanwhile(error: RealtimeError) -> ConnectionLost:
+    """For a call that is made while there is no link: it was not written, and will not be."""
+    code = getattr(error, "close_code", None)
+    return ConnectionLost(f"{error}; another connection is being made", close_code=code)

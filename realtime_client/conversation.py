@@ -142,6 +142,13 @@ class Conversation:
         entry = self._entries.get(item_id)
         return None if entry is None else entry.item
 
+    def before(self, item_id: str) -> str | None:
+        """After what an item stands, `"root"` for the first; None where it is not there."""
+        if item_id not in self._entries:
+            return None
+        place = self._order.index(item_id)
+        return self._order[place - 1] if place else "root"
+
     def keep_out(self, item_id: str) -> None:
         """The item is of a response outside the conversation: no event brings it in."""
         self._kept_out.remember(item_id, None)
@@ -174,6 +181,10 @@ class Conversation:
         truncate, so whoever stops waiting has to say so.
         """
         return self._requests.remove(event_id, may_happen=True)
+
+    def lost(self) -> None:
+        """The connection is over, and nobody will answer what was asked on it."""
+        self._requests = Requests()
 
     # -- what happens -------------------------------------------------------------------
 

@@ -89,6 +89,11 @@ class Creates:
         """What has gone out and has neither begun nor been refused, oldest first."""
         return tuple(self._on_wire.values())
 
+    def clear(self) -> None:
+        """The connection is over, and nothing of it will begin."""
+        self._waiting.clear()
+        self._on_wire.clear()
+
     def add(self, asked: Asked, *, busy: tuple[str, ...] | None) -> ResponseRecord:
         """Put a create into the line. `busy` has the active responses, None where it is free.
 

@@ -8,14 +8,16 @@ import msgspec
 
 from realtime_client import events
 from realtime_client._repair import UNREADABLE
-from realtime_client.errors import ConnectionLost, RealtimeError, ServerError
+from realtime_client.errors import ConnectionLost, RealtimeError, ReconnectFailed, ServerError
 from realtime_client.lives import ResponseRecord
 from realtime_client.verdicts import Verdict
 
 __all__ = [
     "Frame",
     "Happened",
+    "detects",
     "ending",
+    "heard_format",
     "interrupts",
     "output_format",
     "server_error",
@@ -51,6 +53,14 @@ class Happened(NamedTuple):
 
 def ending(error: RealtimeError, uncertain: bool) -> RealtimeError:
     """How a request ends with its connection; `uncertain` where it had been written."""
+    if isinstance(error, ReconnectFailed):
+        return ReconnectFailed(
+            str(error),
+            close_code=error.close_code,
+            uncertain=uncertain,
+            cause=error.cause,
+            tries=error.tries,
+        )
     if not isinstance(error, ConnectionLost):
         return error
     return ConnectionLost(str(error), close_code=error.close_code, uncertain=uncertain)
@@ -102,6 +112,30 @@ def interrupts(session: events.Session | None) -> bool:
     heard = session.audio.input if session.audio else None
     detection = heard.turn_detection if heard else None
     return bool(detection) and getattr(detection, "interrupt_response", True) is not False
+
+
+def detects(session: events.Session) -> bool:
+    """Whether the server finds the user's turns by itself.
+
+    What a server does not say is taken for its default, which is that it does.
+    """
+    if not isinstance(session, (events.SessionConfig, events.TranscriptionSessionConfig)):
+        return False
+    heard = session.audio.input if session.audio else None
+    return heard is None or heard is events.UNSET or heard.turn_detection is not None
+
+
+def heard_format(session: events.Session) -> tuple[int, int]:
+    """How the user's audio lies in bytes: samples a second, bytes a sample."""
+    if isinstance(session, (events.SessionConfig, events.TranscriptionSessionConfig)):
+        heard = session.audio.input if session.audio else None
+        form: Any = heard.format if heard else None
+        if getattr(form, "type", None) in ("audio/pcmu", "audio/pcma"):
+            return 8_000, 1
+        rate = getattr(form, "rate", None)
+        if isinstance(rate, int) and rate > 0:
+            return rate, 2
+    return 24_000, 2
 
 
 def output_format(

@@ -47,7 +47,7 @@ class SessionGroup:
         config = session_from(session, shortcuts)
         self._functions = _by_name(tool_functions(session, shortcuts))
         self._leaves: dict[Path, Any] = asked_by(config) if config is not None else {}
-        self._clients: dict[Client, None] = {}
+        self._clients: dict[Client, dict[Path, Any]] = {}  # and what each has missed
 
     @property
     def clients(self) -> tuple[Client, ...]:
@@ -75,9 +75,10 @@ class SessionGroup:
         """Change the fields that are named in every live session, all at the same time.
 
         Returns what became of it for each client: its `Acknowledgement`, or the error that
-        `client.session.update` would have raised. One that fails does not stop the others,
-        and clients that enter later get the new values too, unless every live server has
-        refused them.
+        `client.session.update` would have raised. One that fails does not stop the others; one
+        that is between two connections gets the values with the next, although this says
+        `ConnectionLost`. Clients that enter later get the new values too, unless every live
+        server has refused them.
 
         Raises:
             InvalidConfig: It cannot be, for any session; nothing was sent to anybody.
@@ -97,6 +98,8 @@ class SessionGroup:
                 )
             except RealtimeError as error:
                 outcomes[client] = error
+                if isinstance(error, ConnectionFailed) and client in self._clients:
+                    self._clients[client].update(asked)
 
         clients = self.clients
         async with anyio.create_task_group() as tasks:
@@ -122,8 +125,17 @@ class SessionGroup:
 
     def enter(self, client: Client, own: Leaves) -> dict[Path, Any]:
         """Count a client as live; returns the group's fields under its own."""
-        self._clients[client] = None
+        self._clients[client] = {}
         return {**self._leaves, **whole(own, self._leaves)}
+
+    def missed(self, client: Client) -> Leaves:
+        """What was asked of all clients while this one had no connection."""
+        return self._clients.get(client, {})
+
+    def caught_up(self, client: Client) -> None:
+        """The client has what it had missed."""
+        if client in self._clients:
+            self._clients[client] = {}
 
     def leave(self, client: Client) -> None:
         """The client is not live any more."""

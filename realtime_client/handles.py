@@ -12,9 +12,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from realtime_client import events
-from realtime_client.config import Configuration
 from realtime_client.errors import RealtimeError
-from realtime_client.frames import Happened, output_format
+from realtime_client.frames import Happened
 from realtime_client.lives import ResponseRecord
 from realtime_client.response import Acting, Response, Timings, deliver
 from realtime_client.verdicts import STRAY, Verdict
@@ -24,12 +23,11 @@ __all__ = ["Handles"]
 
 
 class Handles:
-    """All handles of one connection. `config` is what the server acknowledged."""
+    """All handles of one session."""
 
-    def __init__(self, acting: Acting, watches: Watches, config: Configuration) -> None:
+    def __init__(self, acting: Acting, watches: Watches) -> None:
         self._acting = acting
         self._watches = watches
-        self._config = config
         self._held: WeakValueDictionary[str, Response] = WeakValueDictionary()
 
     def tell(
@@ -78,13 +76,14 @@ class Handles:
         for handle in list(self._held.values()):
             handle._end(error)
             handle._follow(None, error)
+        self._held.clear()  # another connection may use an id again
 
     def _begin(self, resource: Any, record: ResponseRecord, now: float) -> Response:
         asked = record.asked.at if record.asked is not None else None
         handle = Response(
             resource,
             initiator=record.initiator,
-            audio_format=record.audio_format or output_format(self._config.acknowledged, resource),
+            audio_format=record.audio_format,
             acting=self._acting,
             timings=Timings(asked=asked, created=now),
         )

@@ -15,7 +15,7 @@ import msgspec
 
 from realtime_client import events
 from realtime_client.connection import Connection
-from realtime_client.conversation import Change, Interrupted
+from realtime_client.conversation import Change, Conversation, Interrupted
 from realtime_client.errors import (
     ConnectionFailed,
     InvalidClientEvent,
@@ -98,9 +98,12 @@ class ConversationVerbs:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._mirror = connection.protocol.conversation
         self._syncing = anyio.Lock()
         self.item = ItemVerbs(connection)
+
+    @property
+    def _mirror(self) -> Conversation:
+        return self._connection.protocol.conversation
 
     @property
     def items(self) -> tuple[events.Item, ...]:

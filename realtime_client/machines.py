@@ -15,11 +15,12 @@ import msgspec
 
 from realtime_client import events
 from realtime_client.calls import Calls
+from realtime_client.carrying import Survivors
 from realtime_client.config import Configuration
 from realtime_client.conversation import Conversation
 from realtime_client.dialects import Dialect
 from realtime_client.errors import ServerError
-from realtime_client.frames import interrupts, output_format
+from realtime_client.frames import detects, heard_format, interrupts, output_format, transcribes
 from realtime_client.input import InputLedger
 from realtime_client.lives import ResponseRecord, State
 from realtime_client.outcome import Outcome
@@ -29,7 +30,19 @@ from realtime_client.turns import Turns
 from realtime_client.usage import UsageLedger
 from realtime_client.verdicts import SESSION_ROUTE, Route, Verdict
 
-__all__ = ["ASKING", "HANDLERS", "Command", "Limits", "Machine", "Machines", "text"]
+__all__ = [
+    "ASKING",
+    "HANDLERS",
+    "Command",
+    "Limits",
+    "Machine",
+    "Machines",
+    "adopted",
+    "called",
+    "over",
+    "text",
+    "with_item_id",
+]
 
 Command = events.ClientEvent | dict[str, Any]
 
@@ -46,16 +59,20 @@ class Limits(NamedTuple):
 
     `patience` is for how many seconds a response may be silent before it counts as abandoned,
     `max_items` how many items of the conversation are mirrored. `unheard` is what becomes, at an
-    interruption, of an item that nobody has heard a word of.
+    interruption, of an item that nobody has heard a word of. `replay_ms` is how much audio is
+    kept that no turn holds yet, and with `keep_user_audio` that of the turns is kept, too: both
+    are for the next connection.
     """
 
     patience: float = PATIENCE
     max_items: int = 2_000
     unheard: Unheard = "truncate"
+    replay_ms: int = 30_000
+    keep_user_audio: bool = False
 
 
 class Machines:
-    """One of each."""
+    """One of each. What counts or watches beyond one connection comes from the one before."""
 
     __slots__ = (
         "calls",
@@ -63,23 +80,50 @@ class Machines:
         "conversation",
         "cuts",
         "input",
+        "memories",
         "playback",
         "router",
         "turns",
         "usage",
     )
 
-    def __init__(self, nonce: str, dialect: Dialect, limits: Limits) -> None:
-        self.config = Configuration()
+    def __init__(
+        self, nonce: str, dialect: Dialect, limits: Limits, before: Survivors | None = None
+    ) -> None:
+        self.config = Configuration(acknowledges=dialect.acknowledges_updates)
         self.router = Router(nonce, dialect, patience=limits.patience)
         self.conversation = Conversation(max_items=limits.max_items)
-        self.calls = Calls()
         self.turns = Turns()
-        self.input = InputLedger()
-        self.playback = PlaybackLedger(unheard=limits.unheard)
+        self.input = InputLedger(limit=limits.replay_ms, keeps=limits.keep_user_audio)
         self.cuts: list[Cut] = []
         """What is to be truncated or deleted, because it was not heard."""
-        self.usage = UsageLedger()
+        self.memories: dict[str, str] = {}
+        """The messages that came back as text while they were played, and all their words."""
+        self.calls = before.calls if before else Calls()
+        self.playback = before.playback if before else PlaybackLedger(unheard=limits.unheard)
+        self.usage = before.usage if before else UsageLedger()
+        if before:
+            self.router.counts = before.router.counts
+            self.input.kept = before.input.kept
+
+    def lost(self, *, comes_back: bool) -> None:
+        """The connection is over: nothing more will be said of what was going on."""
+        for record in self.router.begun:
+            for item_id in record.items:
+                self.playback.on_over(item_id, record.heard)
+        self.router.lost()
+        self.conversation.lost()
+        if comes_back:
+            self.calls.go_on()
+        else:
+            self.calls.lost()
+
+    @property
+    def survivors(self) -> Survivors:
+        """What the next connection takes over."""
+        return Survivors(
+            self.calls, self.playback, self.usage, self.router, self.input, self.conversation
+        )
 
 
 def text(value: object, name: str) -> str | None:
@@ -207,6 +251,7 @@ def _on_speech_started(
     truncates himself.
     """
     machines.turns.on_speech_started(event, now)
+    machines.input.on_speech_started(event)
     if interrupts(machines.config.acknowledged) and machines.playback.has_listener:
         machines.router.interrupted()
         machines.cuts += machines.playback.interrupt(now)
@@ -305,6 +350,23 @@ def _on_output_item(machines: Machines, event: events.ConversationItemAdded, now
         machines.calls.on_output_added(event.item.call_id)
 
 
+def adopted(
+    machines: Machines,
+    event: events.SessionCreated | events.SessionUpdated,
+    now: float,
+    shown: dict[str, Any] | None,
+) -> None:
+    """The server's word about the session, `shown` as it wrote it."""
+    session = event.session
+    if isinstance(event, events.SessionUpdated):
+        machines.config.on_updated(session, now, shown)
+    else:
+        machines.config.on_created(session, now, shown)
+    machines.turns.transcribes = transcribes(session)
+    rate, width = heard_format(session)
+    machines.input.on_format(rate, width, detects=detects(session))
+
+
 HANDLERS: Final[Mapping[type, Handler]] = {
     events.ResponseOutputAudioDelta: _on_audio,
     events.ResponseOutputAudioTranscriptDelta: _on_words,
@@ -352,6 +414,9 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     events.ConversationItemInputAudioTranscriptionSegment: _item(
         lambda m, e, now: m.turns.on_segment(e, now)
     ),
+    events.ConversationItemInputAudioTranscriptionUpdated: _item(
+        lambda m, e, now: m.turns.on_updated(e, now)
+    ),
     events.ConversationItemInputAudioTranscriptionCompleted: _item(
         lambda m, e, now: m.conversation.on_transcribed(e),
         lambda m, e, now: m.turns.on_completed(e, now),
@@ -370,10 +435,12 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     ),
     events.InputAudioBufferSpeechStarted: _item(_on_speech_started),
     events.InputAudioBufferSpeechStopped: _item(
-        lambda m, e, now: m.turns.on_speech_stopped(e, now)
+        lambda m, e, now: m.input.on_speech_stopped(e),
+        lambda m, e, now: m.turns.on_speech_stopped(e, now),
     ),
     events.InputAudioBufferTimeoutTriggered: _item(
-        lambda m, e, now: m.turns.on_timeout_triggered(e, now)
+        lambda m, e, now: m.input.on_timeout_triggered(e),
+        lambda m, e, now: m.turns.on_timeout_triggered(e, now),
     ),
 }
 """What is not here concerns the session's owner alone, who sees it in `events()`."""

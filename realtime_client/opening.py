@@ -1,25 +1,52 @@
-"""When is a connection open? Once the session exists and its configuration is acknowledged.
+"""When is a connection open? Once the session exists, is configured, and knows what it has to.
 
 "A bad key, an unknown model or the beta header still upgrades with HTTP 101; then one `error`
 and a CLOSE follow at once." So nothing is open at the handshake. Until `session.created` only
-one thing has been asked, and an error is about that.
+one thing has been asked, and an error is about that. It is told with the close code, which
+follows at once and says what kind of refusal it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any, Final
 
-from realtime_client.config import Configuration
-from realtime_client.errors import AcknowledgementTimeout, ServerError, SessionRefused
+from realtime_client.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    KeyRefused,
+    ModelRefused,
+    PolicyRefused,
+    RealtimeError,
+    ServerError,
+    SessionRefused,
+    SessionSilent,
+)
 from realtime_client.outcome import Outcome
 
-__all__ = ["Opening"]
+__all__ = ["CLOSE_FOLLOWS", "Opening", "refused"]
+
+CLOSE_FOLLOWS: Final = 1.0
+"""Seconds after a refusal within which the close is awaited that belongs to it."""
+
+
+def refused(
+    message: str, *, code: str | None = None, close_code: int | None = None
+) -> SessionRefused:
+    """The refusal of a session, as the error of its kind."""
+    kind = SessionRefused
+    if close_code == 3000 or code == "invalid_api_key":
+        kind = KeyRefused
+    elif close_code == 4000 or code in ("model_not_found", "beta_api_shape_disabled"):
+        kind = ModelRefused
+    elif close_code == 1008:
+        kind = PolicyRefused
+    return kind(message, code=code, close_code=close_code)
 
 
 class Opening:
     """The opening of one connection, as the request `name`, within `timeout` seconds."""
 
-    __slots__ = ("_timeout", "by", "is_open", "name")
+    __slots__ = ("_refusal", "_timeout", "_waits_for", "by", "is_open", "name")
 
     def __init__(self, name: str, timeout: float, now: float) -> None:
         self.name = name
@@ -27,37 +54,53 @@ class Opening:
         """Until when; None once it is decided."""
         self.is_open = False
         self._timeout = timeout
+        self._waits_for = "session.created"
+        self._refusal: ServerError | None = None
 
     def connected(self, now: float) -> None:
-        """The socket is open: the time for the acknowledgement begins."""
+        """The socket is open: the time for the server's word begins."""
         self.by = now + self._timeout
 
-    def see(
-        self, event: object, ended: Iterable[Outcome], config: Configuration, *, asked: bool
-    ) -> Outcome | None:
-        """Something has happened; returns the outcome where it decides and has none yet.
+    def goes_on(self, waits_for: str, now: float) -> None:
+        """The server has answered, and the next thing is waited for."""
+        self._waits_for = waits_for
+        self.by = now + self._timeout
 
-        `asked` is whether a configuration is still to be acknowledged.
-        """
-        outcome = next((one for one in ended if one.event_id == self.name), None)
-        made = None
-        if outcome is None and config.acknowledged is not None and not asked:
-            outcome = made = Outcome(self.name, event)
-        if outcome is not None:
-            self.by = None
-            self.is_open = outcome.error is None
-        return made
+    def done(self, answer: Any) -> Outcome:
+        """The connection is open."""
+        self.by, self.is_open = None, True
+        return Outcome(self.name, answer)
 
-    def refused(self, error: ServerError, config: Configuration) -> Outcome | None:
-        """An `error` that names nothing came while it was undecided."""
-        if config.acknowledged is not None:
-            return config.on_refused(self.name, error)
-        return Outcome(self.name, error=SessionRefused(error.message, code=error.name))
+    def failed(self, error: RealtimeError) -> Outcome:
+        """The connection will not be open."""
+        self.by = None
+        return Outcome(self.name, error=error)
 
-    def on_deadline(self, now: float, config: Configuration) -> Outcome | None:
+    def on_refusal(self, error: ServerError, now: float) -> None:
+        """An `error` came before there was a session. The first one is the reason."""
+        if self._refusal is None:
+            self._refusal, self.by = error, now + CLOSE_FOLLOWS
+
+    def on_lost(self, error: RealtimeError) -> Outcome:
+        """The connection has ended before it was open."""
+        code = error.close_code if isinstance(error, ConnectionLost) else None
+        if self._refusal is not None:
+            return self.failed(_said(self._refusal, code))
+        if isinstance(error, ConnectionLost):
+            words = str(error)
+            if code in (3000, 4000, 1008):
+                return self.failed(refused(words, close_code=code))
+            error = ConnectFailed(f"{words}, before the session was open")
+        return self.failed(error)
+
+    def on_deadline(self, now: float) -> Outcome | None:
         """Time has passed."""
         if self.by is None or now < self.by:
             return None
-        self.by = None
-        what = "session.created" if config.acknowledged is None else "session.updated"
-        return Outcome(self.name, error=AcknowledgementTimeout(f"it sent no {what}"))
+        if self._refusal is not None:
+            return self.failed(_said(self._refusal, None))
+        return self.failed(SessionSilent(f"it sent no {self._waits_for}"))
+
+
+def _said(refusal: ServerError, close_code: int | None) -> SessionRefused:
+    return refused(refusal.message, code=refusal.name, close_code=close_code)

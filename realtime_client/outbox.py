@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from realtime_client.codec import encode
+from realtime_client.dialects import GA, Dialect, outgoing
 from realtime_client.events import ClientEvent
 from realtime_client.frames import Frame
 
@@ -13,18 +14,19 @@ __all__ = ["Outbox"]
 
 
 class Outbox:
-    """The frames of one connection that have not been taken yet."""
+    """The frames of one connection that have not been taken yet, as its `dialect` writes them."""
 
-    __slots__ = ("_frames", "size")
+    __slots__ = ("_dialect", "_frames", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect = GA) -> None:
+        self._dialect = dialect
         self._frames: deque[Frame] = deque()
         self.size = 0
         """In bytes."""
 
     def put(self, event: ClientEvent, raw: bytes | None = None) -> None:
-        """Queue an event, as `raw` where that is not simply its encoding."""
-        frame = Frame(event, encode(event) if raw is None else raw)
+        """Queue an event, as `raw` where that is not simply its encoding; both are GA's."""
+        frame = Frame(event, outgoing(self._dialect, encode(event) if raw is None else raw))
         self._frames.append(frame)
         self.size += len(frame.raw)
 
@@ -34,6 +36,11 @@ class Outbox:
             frame = self._frames.popleft()
             self.size -= len(frame.raw)
             yield frame
+
+    def clear(self) -> None:
+        """Nothing of it will be written."""
+        self._frames.clear()
+        self.size = 0
 
     @property
     def unsent(self) -> frozenset[str]:

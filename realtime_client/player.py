@@ -12,7 +12,7 @@ from __future__ import annotations
 import anyio
 
 from realtime_client.connection import Connection
-from realtime_client.playback import Progress, StopPlaying
+from realtime_client.playback import PlaybackLedger, Progress, StopPlaying
 from realtime_client.streams import Once
 
 __all__ = ["Playback"]
@@ -23,7 +23,10 @@ class Playback:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._ledger = connection.protocol.playback
+
+    @property
+    def _ledger(self) -> PlaybackLedger:
+        return self._connection.protocol.playback
 
     def stops(self) -> Once[StopPlaying]:
         """Every interruption from now on: the player is to throw away what it has not played.
@@ -31,7 +34,7 @@ class Playback:
         A chunk that was taken before is not to be written after it. Then `count_from` tells
         what the player counts from next.
         """
-        self._connection.check_open()
+        self._connection.check_alive()
         return self._connection.watches.new_stops()
 
     def played(self, ms: float, item_id: str | None = None, content_index: int = 0) -> None:

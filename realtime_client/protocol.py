@@ -15,6 +15,14 @@ event never raises: it becomes a value (`UnknownEvent`, `InvalidEvent`, an orpha
 
 A connection is open once the server has acknowledged the configuration. The request named
 by `opening` stands for that: its outcome is the first thing that an embedder waits for.
+
+A connection that is over leaves an `estate`. The one that is made with it as `before` counts as
+open once it has the conversation, too; then it takes over what no turn had held::
+
+    old.lost(error, comes_back=True)
+    new = Protocol(nonce=..., now=clock(), before=old.estate(clock()))
+    ...                                        # until the outcome of `new.opening`
+    new.take_over(old.input.unheard(ms=5_000, is_lost=True), old.pending)
 """
 
 from __future__ import annotations
@@ -28,33 +36,33 @@ import msgspec
 from realtime_client import events
 from realtime_client.acknowledgement import Intent
 from realtime_client.calls import Calls
+from realtime_client.carrying import Pending, carried
 from realtime_client.codec import client_event_from_dict, decode, encode
-from realtime_client.config import Configuration, asked_by
+from realtime_client.config import Configuration
 from realtime_client.conversation import Conversation
-from realtime_client.creates import appended, keyed
-from realtime_client.dialects import GA, Dialect
-from realtime_client.errors import InvalidClientEvent, RealtimeError
-from realtime_client.frames import Frame, Happened, ending, server_error, shown, transcribes
-from realtime_client.input import InputLedger
+from realtime_client.desk import Desk
+from realtime_client.dialects import GA, Dialect, incoming
+from realtime_client.errors import InvalidServerEvent, RealtimeError, ServerError
+from realtime_client.fatal import is_fatal
+from realtime_client.frames import Frame, Happened, ending, server_error, shown
+from realtime_client.input import InputLedger, Unheard
 from realtime_client.leaves import Leaves
-from realtime_client.lives import Asked, ResponseRecord, WhenBusy
+from realtime_client.lives import ResponseRecord, WhenBusy
 from realtime_client.machines import (
     ASKING,
     HANDLERS,
     Command,
     Limits,
-    Machine,
     Machines,
+    adopted,
     called,
     over,
-    text,
-    with_item_id,
 )
 from realtime_client.opening import Opening
-from realtime_client.outbox import Outbox
 from realtime_client.outcome import Outcome
 from realtime_client.playback import PlaybackLedger
-from realtime_client.router import Abandoned, Router
+from realtime_client.restoring import Estate, Restoring
+from realtime_client.router import NOT_ACTIVE, Abandoned, Router
 from realtime_client.turns import Turns
 from realtime_client.usage import UsageLedger
 from realtime_client.verdicts import DELTAS, SESSION_ROUTE, Route, Verdict
@@ -65,13 +73,18 @@ RAW_PATIENCE: Final = 10.0
 """Seconds for the answer to a `session.update` that was sent as it is."""
 
 
+APPEND: Final = 96_000
+"""Bytes of an append that says again what was said: 2 s of 24 kHz PCM."""
+
+
 class Protocol:
     """One connection's side of the Realtime protocol. See the module for the contract.
 
     `nonce` is a short random text that tells this connection's responses and ids from
     everybody else's. `session` is the configuration to be acknowledged before the
     connection counts as open (see `leaves`), within `open_timeout` seconds of `now`.
-    `limits` says how far it goes before it gives up or forgets.
+    `limits` says how far it goes before it gives up or forgets. `before` is what the
+    connection before this one has left; with `resumes` the server has its conversation still.
     """
 
     def __init__(
@@ -84,18 +97,28 @@ class Protocol:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         surface: events.Surface = events.REALTIME,
         dialect: Dialect = GA,
+        before: Estate | None = None,
+        resumes: bool = False,
     ) -> None:
+        self.strays: list[RealtimeError] = []
+        """The errors that belong to no request; whoever tells them empties the list."""
+        self.fatal: ServerError | None = None
+        """The server's last word, where it says that trying again is of no use."""
         self._opening = Opening(f"{nonce}-open", open_timeout, now)
-        self._outbox = Outbox()
-        self._machines = Machines(nonce, dialect, limits)
+        self._machines = Machines(nonce, dialect, limits, before.survivors if before else None)
+        self._desk = Desk(nonce, self._machines, surface, dialect)
+        self._restoring: Restoring | None = None
+        if before is not None:
+            self._restoring = Restoring(before, self._desk, self._machines, resumes=resumes)
+            session = None if resumes else {**before.carried.session, **(session or {})} or None
+        self._acknowledgement: Any = None
+        self._pending: tuple[Pending, ...] = ()
         self._surface = surface
-        self._nonce = nonce
-        self._counter = 0
+        self._dialect = dialect
         self._now = now
-        self._asked: dict[str, Machine | None] = {}
         self._outcomes: list[Outcome] = []
         if session is not None:
-            self._ask_config(Intent(self.opening, session, expires=math.inf, opening=True))
+            self._desk.ask_config(Intent(self.opening, session, expires=math.inf, opening=True))
 
     @property
     def config(self) -> Configuration:
@@ -155,7 +178,7 @@ class Protocol:
     @property
     def outbox_bytes(self) -> int:
         """How much is ready to be written."""
-        return self._outbox.size
+        return self._desk.outbox.size
 
     def connected(self, now: float) -> None:
         """The socket is open: the time for the acknowledgement begins."""
@@ -181,18 +204,14 @@ class Protocol:
             # A copy, so that nobody can change it while it waits for its turn.
             command = msgspec.json.decode(encode(command))
         if type(event) is events.SessionUpdate:
-            return self._ask_update(event, command, now)
+            expires = math.inf if now is None else now + RAW_PATIENCE
+            return self._desk.ask_as_is(event, command, expires)
         if type(event) is events.ResponseCreate:
-            return self._ask_response(event, command, self._now if now is None else now)
-        if type(event) not in ASKING:
-            self._outbox.put(event, encode(command))
-            if type(event) is events.InputAudioBufferAppend:
-                self._machines.input.on_append(event.audio)
-            return None
-        if type(event) is events.ConversationItemCreate and text(event.item, "id") is None:
-            item_id = self.new_id("item")
-            event, command = with_item_id(event, item_id), with_item_id(command, item_id)
-        return self._ask(event, command)
+            return self._desk.ask_response(event, command, self._now if now is None else now)
+        if type(event) in ASKING:
+            return self._desk.ask(event, command)
+        self._desk.put(event, command)
+        return None
 
     def update(
         self, asked: Leaves, *, now: float, timeout: float, between_turns: bool = False
@@ -206,7 +225,7 @@ class Protocol:
             InvalidConfig: The server has fixed what it would change, or could never take it.
         """
         intent = Intent(self.new_id("event"), asked, now + timeout, between_turns)
-        self._ask_config(intent)
+        self._desk.ask_config(intent)
         return intent.event_id
 
     def respond(
@@ -229,7 +248,7 @@ class Protocol:
             NotSupported: The endpoint has no out-of-band responses.
             UsageError: Its metadata leaves no room for ours. Nothing was queued.
         """
-        return self._ask_response(command, command, now, when_busy, now + timeout, extra)
+        return self._desk.ask_response(command, command, now, when_busy, now + timeout, extra)
 
     def outcomes(self) -> list[Outcome]:
         """The requests that have got their end since the last call."""
@@ -238,14 +257,17 @@ class Protocol:
             self.config.outcomes,
             self.router.creates.outcomes,
             self.input.outcomes,
+            self._desk.outcomes,
         )
         if not any(sources):
             return []
         ended = [outcome for source in sources for outcome in source]
         for source in sources:
             source.clear()
+        if self._restoring is not None:
+            ended = self._restoring.see(ended)
         for outcome in ended:
-            self._asked.pop(outcome.event_id, None)
+            self._desk.forget(outcome.event_id)
         return ended
 
     def abandoned(self) -> list[Abandoned]:
@@ -259,13 +281,12 @@ class Protocol:
 
     def new_id(self, kind: str) -> str:
         """A fresh id for something of ours, unique across connections."""
-        self._counter += 1
-        return f"{kind}_{self._nonce}_{self._counter}"
+        return self._desk.new_id(kind)
 
     def cancel(self, record: ResponseRecord, now: float) -> None:
         """A response is to end: by its id, as soon as that is known."""
         self.router.cancel(record)
-        self._next(now)
+        self._desk.next(now)
 
     def interrupt(self, now: float) -> tuple[ResponseRecord, ...]:
         """Stop what is said in the conversation, and cut what was not heard.
@@ -280,7 +301,7 @@ class Protocol:
         for record in records:
             self.router.cancel(record)
         self._machines.cuts += self.playback.interrupt(now)
-        self._next(now)
+        self._desk.next(now)
         return records
 
     def give_up(self, event_id: str, now: float, *, heard: bool = False) -> None:
@@ -292,61 +313,122 @@ class Protocol:
         """
         self.router.give_up(event_id, heard=heard)
         self._machines.input.give_up(event_id)
-        created = self._asked.get(event_id, self.config) is None
+        created = self._desk.is_create(event_id)
         if created or self.config.withdraw(event_id) or self.conversation.give_up(event_id):
-            self._asked.pop(event_id, None)
-        self._next(now)
+            self._desk.forget(event_id)
+        self._desk.next(now)
 
     def data_to_send(self) -> Iterator[Frame]:
         """The frames that are ready, oldest first; each one taken is the caller's to write."""
-        return self._outbox.take()
+        return self._desk.take()
 
     # -- frames in ------------------------------------------------------------------
 
     def receive(self, data: bytes | str, now: float) -> Happened:
         """One text frame from the server. Never raises, whatever it holds."""
-        self._now = now
+        self._now, self.fatal = now, None
+        self._machines.input.on_word()
+        raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+        data = incoming(self._dialect, raw)
         event = decode(data, self._surface)
         route = SESSION_ROUTE
-        if type(event) is events.SessionUpdated:
-            self.config.on_updated(event.session, now, shown(data))
-            self.turns.transcribes = transcribes(event.session)
-        elif type(event) is events.SessionCreated:
-            self.config.on_created(event.session, now, shown(data))
-            self.turns.transcribes = transcribes(event.session)
+        if type(event) is events.SessionUpdated or type(event) is events.SessionCreated:
+            adopted(self._machines, event, now, shown(data))
         elif type(event) is events.ErrorEvent:
             route = self._on_error(event, now)
+        elif type(event) is events.InvalidEvent:
+            self.strays.append(InvalidServerEvent(event.reason))
         else:
             handler = HANDLERS.get(type(event))
             route = handler(self._machines, event, now) if handler else SESSION_ROUTE
         if route.outcome is not None:
             self._outcomes.append(route.outcome)
         if type(event) not in DELTAS or self._machines.cuts:
-            self._next(now)  # what is being said makes it nobody's turn
+            self._desk.next(now)  # what is being said makes it nobody's turn
         if self.is_opening:
-            self._see_whether_open(event)
-        raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+            self._see_whether_open(event, now)
         return Happened(event, raw, route.verdict, route.record)
 
-    def lost(self, error: RealtimeError) -> None:
+    # -- one connection after another -------------------------------------------------
+
+    @property
+    def restoring(self) -> Restoring | None:
+        """What has become of what the connection before had left, if there was one."""
+        return self._restoring
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether nobody speaks or is about to, on either side, and nothing is on its way."""
+        machines, desk = self._machines, self._desk
+        busy = desk.open_requests or desk.outbox.size or machines.turns.open
+        return not (
+            busy
+            or not machines.router.is_idle
+            or not machines.input.is_empty
+            or not machines.calls.is_idle
+            or machines.playback.is_playing(now)
+        )
+
+    def lost(self, error: RealtimeError, *, comes_back: bool = False) -> None:
         """The connection is over: every question gets its end.
 
-        What was written and never answered is uncertain: the server may have acted on it.
+        What was written and never answered is uncertain: the server may have acted on it. Where
+        another connection `comes_back` in its place, items that are being created are the one
+        thing that is still answered: by that connection.
         """
+        unsent = self._unsent
+        unsent |= {one.event_id for one in self._pending if not one.was_sent}
         self.config.lost()
-        waiting = {one.event_id for one in self.router.creates.waiting}
-        unsent = self._outbox.unsent | self.config.unsent | waiting
-        questions = dict.fromkeys(self._asked)
-        if self.is_opening:
-            questions[self.opening] = None
-        told = (self._outcomes, self.config.outcomes, self.router.creates.outcomes)
+        questions = dict.fromkeys(self._desk.open_requests)
+        told = (
+            self._outcomes,
+            self.config.outcomes,
+            self.router.creates.outcomes,
+            self._desk.outcomes,
+        )
         ended = {outcome.event_id for outcomes in told for outcome in outcomes}
-        self._opening.by = None
+        pending = self._desk.pending() if comes_back else ()
+        self._pending = tuple(one for one in pending if one.event_id not in ended)
+        ended |= {one.event_id for one in self._pending}
+        if self.is_opening:
+            self._outcomes.append(self._opening.on_lost(error))
+            ended.add(self.opening)
         self._outcomes += [
             Outcome(event_id, error=ending(error, event_id not in unsent))
             for event_id in questions
             if event_id not in ended
         ]
+        self._machines.lost(comes_back=comes_back)
+        self._desk.outbox.clear()
+
+    def estate(self, now: float) -> Estate:
+        """What the next connection inherits: to be asked when this one is lost, or about to be
+        replaced. Nothing is changed by that."""
+        survivors = self._machines.survivors
+        return Estate(carried(survivors, self.config.obtained, now), survivors)
+
+    def catch_up(self, estate: Estate, now: float) -> bool:
+        """The connection before has gone on; whether nothing is left to be done for that."""
+        assert self._restoring is not None, "there was a connection before this one"
+        done = self._restoring.catch_up(estate, now)
+        self._desk.next(now)
+        return done
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """Of a connection that was lost: the items that the next one is to create."""
+        return self._pending
+
+    def take_over(self, unheard: Unheard, pending: tuple[Pending, ...] = ()) -> None:
+        """This connection is in force from now on: what was in no turn is said again, first.
+
+        `pending` is what the one before was creating.
+        """
+        self._machines.input.base = unheard.base
+        for start in range(0, len(unheard.audio), APPEND):
+            append = events.InputAudioBufferAppend(audio=unheard.audio[start : start + APPEND])
+            self._desk.put(append, append)
+        if self._restoring is not None:
+            self._restoring.settle(pending)
 
     # -- time -----------------------------------------------------------------------
 
@@ -360,134 +442,78 @@ class Protocol:
         self._now = now
         self.config.on_deadline(now)
         self.router.on_deadline(now)
-        self._next(now)
-        outcome = self._opening.on_deadline(now, self.config)
+        self._desk.next(now)
+        outcome = self._opening.on_deadline(now)
         if outcome is not None:
             self._outcomes.append(outcome)
 
     # -- within ---------------------------------------------------------------------
 
-    def _named(self, event: Any, command: Any) -> tuple[str, Any, Any]:
-        """A request with the id by which its refusal is found: id, typed event, what goes out.
+    def _see_whether_open(self, event: Any, now: float) -> None:
+        """The configuration first, then the conversation; each step is acknowledged."""
+        config, opening = self.config, self._opening
+        if self._restoring is not None:
+            self._outcomes = self._restoring.see(self._outcomes)
+        if self._acknowledgement is None:
+            answer = self._take(opening.name)
+            if answer is None:
+                if config.acknowledged is None or opening.name in self._desk.open_requests:
+                    return
+                answer = Outcome(opening.name, event)
+            if answer.error is not None:
+                self._outcomes.append(opening.failed(answer.error))
+                return
+            self._acknowledgement = answer.answer
+            if self._restoring is not None:
+                self._restoring.begin()
+                opening.goes_on("answer to what was restored of the conversation", now)
+        if self._restoring is None or self._restoring.is_done:
+            self._outcomes.append(opening.done(self._acknowledgement))
 
-        What cannot be written is refused here, before anything knows of it.
-        """
-        encode(command)
-        event_id = text(event, "event_id") or self.new_id("event")
-        if isinstance(command, dict):
-            command = {**command, "event_id": event_id}
-        elif event.event_id != event_id:
-            event = command = msgspec.structs.replace(event, event_id=event_id)
-        return event_id, event, command
-
-    def _ask_update(self, event: events.SessionUpdate, command: Any, now: float | None) -> str:
-        """A `session.update` of the caller's own making."""
-        if not isinstance(event.session, (events.SessionConfig, events.TranscriptionSessionConfig)):
-            raise InvalidClientEvent(
-                "session.update needs a session whose `type` is 'realtime' or 'transcription'"
-            )
-        event_id, _, command = self._named(event, command)
-        expires = math.inf if now is None else now + RAW_PATIENCE
-        self._ask_config(Intent(event_id, asked_by(event.session), expires, command=command))
-        return event_id
-
-    def _ask(self, event: Any, command: Any) -> str:
-        """Hand a command to the machine that will find its answer, and queue it."""
-        event_id, event, command = self._named(event, command)
-        asked = ASKING[type(event)](self._machines, event, command, event_id)
-        self._asked[event_id] = asked.machine
-        self._outbox.put(asked.event, encode(asked.raw))
-        return event_id
-
-    def _ask_config(self, intent: Intent) -> None:
-        self.config.ask(intent)
-        self._asked[intent.event_id] = self.config
-        self._next_update()
-
-    def _next_update(self) -> None:
-        command: Any = self.config.next_update(between_turns=self.router.is_idle)
-        if command is None:
-            return
-        event = command
-        if isinstance(command, dict):
-            event = client_event_from_dict(command, self._surface)
-        self._outbox.put(event, encode(command))
-
-    def _ask_response(
-        self,
-        event: events.ResponseCreate,
-        command: Any,
-        now: float,
-        when_busy: WhenBusy = "send",
-        expires: float = math.inf,
-        extra: str | None = None,
-    ) -> str:
-        encode({"extra": extra})  # what cannot be written is refused before it waits
-        event_id, event, command = self._named(event, command)
-        asked = Asked(event_id, event, command, when_busy, expires, extra, now)
-        self.router.ask(asked)
-        # One with an `input` of its own, as every `say`, does not see what tools have put out.
-        own_input = event.response and event.response.input not in (events.UNSET, None)
-        if asked.in_conversation and not own_input:
-            self.calls.on_asked(event_id)
-        self._asked[event_id] = None
-        self._next(now)
-        return event_id
-
-    def _next(self, now: float) -> None:
-        """Whatever has its turn goes out: an update, a create, and the cancels."""
-        self._next_update()
-        while (record := self.router.next_create(now)) is not None:
-            self._queue_create(record)
-        for record in self.router.take_cancels():
-            record.cancel_id = self.new_id("event")
-            cancel = events.ResponseCancel(event_id=record.cancel_id, response_id=record.id or "")
-            self._outbox.put(cancel)
-        if self._machines.cuts:
-            self._send_cuts()
-
-    def _send_cuts(self) -> None:
-        """What was not heard leaves the conversation. Some servers never answer a truncate."""
-        cuts, self._machines.cuts = self._machines.cuts, []
-        for cut in cuts:
-            self.conversation.note_heard(cut.item_id, cut.content_index, cut.transcript)
-            if cut.deletes:
-                self._outbox.put(events.ConversationItemDelete(item_id=cut.item_id))
-                continue
-            truncate = events.ConversationItemTruncate(
-                item_id=cut.item_id,
-                content_index=cut.content_index,
-                audio_end_ms=cut.audio_end_ms,
-            )
-            self._outbox.put(truncate)
-
-    def _queue_create(self, record: ResponseRecord) -> None:
-        asked, key = record.asked, record.key
-        assert asked is not None
-        assert key is not None
-        event, raw = keyed(asked.event, key), keyed(asked.raw, key)
-        if asked.extra is not None:
-            session = self.config.acknowledged
-            event = raw = appended(event, getattr(session, "instructions", None), asked.extra)
-        self._outbox.put(event, encode(raw))
-
-    def _see_whether_open(self, event: Any) -> None:
-        ended = [*self._outcomes, *self.config.outcomes]
-        asked = self.opening in self._asked
-        outcome = self._opening.see(event, ended, self.config, asked=asked)
-        if outcome is not None:
-            self._outcomes.append(outcome)
+    def _take(self, event_id: str) -> Outcome | None:
+        """The end of a request, which is told to nobody yet."""
+        for outcomes in (self._outcomes, self.config.outcomes):
+            for outcome in outcomes:
+                if outcome.event_id == event_id:
+                    outcomes.remove(outcome)
+                    self._desk.forget(event_id)
+                    return outcome
+        return None
 
     def _on_error(self, event: events.ErrorEvent, now: float) -> Route:
-        """`error` is correlated by `error.event_id`, and by nothing else."""
+        """`error` is correlated by `error.event_id`; see `Dialect.correlates_errors`."""
         error = server_error(event)
-        event_id = error.event_id or ""
+        self.fatal = error if is_fatal(None, error.code, error.type) else None
+        event_id = self._refused_by(error)
         if self.router.on_refused(event_id, error, now):
+            return SESSION_ROUTE
+        if self.is_opening and self.config.acknowledged is None:
+            self._opening.on_refusal(error, now)
             return SESSION_ROUTE
         # An update that was given up for uncertain is nobody's question any more, but the
         # configuration still wants to know.
-        machine = self._asked.get(event_id) or self.config
+        machine = self._desk.machine_of(event_id) or self.config
         outcome = machine.on_refused(event_id, error)
-        if outcome is None and self.is_opening:
-            outcome = self._opening.refused(error, self.config)
+        if outcome is None and self.is_opening and self._acknowledgement is None:
+            outcome = self.config.on_refused(self.opening, error)
+        elif outcome is None:
+            self.strays.append(error)
         return Route(Verdict.SESSION, outcome=outcome)
+
+    def _refused_by(self, error: ServerError) -> str:
+        """The request that an `error` refuses: the one that it names, or the only one there is.
+
+        Where it names none, it may be about any that the server has; of a cancel that came too
+        late nobody waits to hear.
+        """
+        named, desk = error.event_id or "", self._desk
+        if self._dialect.correlates_errors or desk.is_ours(named) or error.name == NOT_ACTIVE:
+            return named
+        asked = [event_id for event_id in desk.open_requests if event_id not in self._unsent]
+        return asked[0] if len(asked) == 1 else named
+
+    @property
+    def _unsent(self) -> frozenset[str]:
+        """The requests that the server cannot know of."""
+        waiting = {one.event_id or "" for one in self.router.creates.waiting}
+        return self._desk.outbox.unsent | self.config.unsent | waiting

@@ -84,6 +84,11 @@ class Router:
         return not self._begun and not any(self.creates)
 
     @property
+    def begun(self) -> tuple[ResponseRecord, ...]:
+        """The responses that have begun and not ended."""
+        return tuple(self._begun.values())
+
+    @property
     def stats(self) -> dict[str, Counter[str]]:
         """How many events had each verdict, by their type."""
         stats = {one.value: Counter[str]() for one in Verdict if one is not Verdict.SESSION}
@@ -179,6 +184,16 @@ class Router:
     def find(self, response_id: str) -> ResponseRecord | None:
         """The response of this id, while it lasts."""
         return self._begun.get(response_id)
+
+    def lost(self) -> None:
+        """The connection is over, and every response with it."""
+        for record in (*self.creates, *self._begun.values()):
+            record.state = State.GONE
+        self.creates.clear()
+        self._begun.clear()
+        self._by_item.clear()
+        self._to_cancel.clear()
+        self._wake = math.inf
 
     # -- what the server says ---------------------------------------------------------------
 

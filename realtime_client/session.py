@@ -12,7 +12,7 @@ from typing import Any, Literal, Unpack
 
 from realtime_client import events
 from realtime_client.acknowledgement import Acknowledgement, Notice
-from realtime_client.config import asked_by
+from realtime_client.config import Configuration, asked_by
 from realtime_client.connection import Connection
 from realtime_client.errors import ConfigDrift
 from realtime_client.leaves import tree
@@ -30,7 +30,10 @@ class SessionVerbs:
     def __init__(self, connection: Connection, tools: Toolbox) -> None:
         self._connection = connection
         self._tools = tools
-        self._config = connection.protocol.config
+
+    @property
+    def _config(self) -> Configuration:
+        return self._connection.protocol.config
 
     @property
     def acknowledged(self) -> events.Session | None:

@@ -50,7 +50,7 @@ class Uplink:
 
     def push(self, audio: AudioData, *, rate: int, channels: int, dtype: str | None) -> None:
         """Queue what became complete chunks. Raises `InvalidAudio` before anything changes."""
-        self._connection.check_open()
+        self._connection.check_alive()
         self._send(self._current().push(audio, rate=rate, channels=channels, dtype=dtype))
 
     async def settled(self) -> None:
@@ -83,6 +83,12 @@ class Uplink:
         size = len(audio) if isinstance(audio, bytes) else len(audio.rstrip("=")) * 3 // 4
         self._current().on_direct_append(size)
 
+    def moved(self, samples: int) -> None:
+        """Another connection is in force, and has been sent this many samples of the old turn."""
+        self._vad_commits = 0
+        if self._pipeline is not None:
+            self._pipeline.on_moved(samples)
+
     @property
     def counts(self) -> Counts:
         """What has become of every sample so far."""
@@ -95,7 +101,7 @@ class Uplink:
 
     def _send(self, chunks: Iterable[bytes]) -> None:
         for chunk in chunks:
-            self._connection.send(events.InputAudioBufferAppend(audio=chunk))
+            self._connection.append(chunk)
 
     def _current(self) -> InputPipeline:
         """The pipeline for the acknowledged format.

@@ -122,10 +122,14 @@ class UserTurns:
             if turn is not None:
                 turn._tell(note)
 
-    def end(self, error: RealtimeError) -> None:
-        """The connection is over; closing it oneself is no error of the turns to come."""
+    def lost(self, error: RealtimeError) -> None:
+        """The connection is over: of its turns no more will be known."""
         for turn in list(self._turns.values()):
             turn._end(error)
+
+    def end(self, error: RealtimeError) -> None:
+        """The session is over; closing it oneself is no error of the turns to come."""
+        self.lost(error)
         for watch in list(self._watches):
             watch.end(None if isinstance(error, ClientClosed) else error)
 

@@ -161,7 +161,7 @@ class InputAudioBufferVerbs:
         `audio` goes out as it is: bytes, or text that already is base64. Nothing is
         resampled or chunked; for anything else there is `client.send_audio`. At most 15 MiB.
         """
-        self._connection.send(events.InputAudioBufferAppend(audio=audio))
+        self._connection.append(audio)
         self._uplink.appended(audio)
         await self._connection.drain()
 
@@ -191,6 +191,7 @@ class InputAudioBufferVerbs:
 
     async def clear(self) -> events.InputAudioBufferCleared:
         """Forget the audio since the last commit, here and at the server."""
+        self._connection.check_open()
         self._uplink.clear()
         return await self._connection.request(
             events.InputAudioBufferClear(), events.InputAudioBufferCleared

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
 from realtime_client.acknowledgement import Notice
+from realtime_client.changeover import Disconnected, Reconnected
 from realtime_client.conversation import Change
 from realtime_client.errors import ClientClosed, RealtimeError
 from realtime_client.frames import Frame, Happened
@@ -36,7 +37,7 @@ RESPONSES_BOUND: Final = 64
 
 
 class Watches:
-    """Everybody who watches one connection, by what they watch."""
+    """Everybody who watches one session, by what they watch."""
 
     def __init__(self) -> None:
         self.received: WeakSet[Once[Frame]] = WeakSet()
@@ -46,6 +47,8 @@ class Watches:
         self.strays: WeakSet[Once[Happened]] = WeakSet()
         self.changes: WeakSet[Once[Change]] = WeakSet()
         self.stops: WeakSet[Once[StopPlaying]] = WeakSet()
+        self.errors: WeakSet[Once[RealtimeError]] = WeakSet()
+        self.connections: WeakSet[Once[Disconnected | Reconnected]] = WeakSet()
 
     def frames(self, where: WeakSet[Once[Frame]], what: str) -> Once[Frame]:
         """A new watch of the frames of one direction, from now on."""
@@ -77,6 +80,14 @@ class Watches:
         """A new watch of the interruptions of playing, from now on."""
         return _counted(self.stops, "playback.stops()", NOTICES_BOUND, "stops")
 
+    def new_errors(self) -> Once[RealtimeError]:
+        """A new watch of the errors that belong to no call, from now on."""
+        return _counted(self.errors, "errors()", NOTICES_BOUND, "errors")
+
+    def new_connections(self) -> Once[Disconnected | Reconnected]:
+        """A new watch of what becomes of the connection, from now on."""
+        return _counted(self.connections, "connections()", NOTICES_BOUND, "changes")
+
     def tell(self, watches: WeakSet[Once[T]], news: T) -> None:
         """Hand something to everybody who watches for it."""
         for watch in watches:
@@ -92,6 +103,8 @@ class Watches:
             *self.strays,
             *self.changes,
             *self.stops,
+            *self.errors,
+            *self.connections,
         ]
         for watch in watches:
             watch.end(None if isinstance(error, ClientClosed) else error)

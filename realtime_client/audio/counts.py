@@ -5,7 +5,7 @@ looks ahead, or in the chunker, for a chunk to fill. Behind it, in the server's 
 waits for a commit or a clear. So there are two sums, and each closes after every call:
 
     due + padded       =  appended + held + delayed + dropped
-    appended + direct  =  committed + cleared + uncommitted
+    appended + direct  =  committed + cleared + left + uncommitted
 
 Where the VAD commits, only the server knows at which sample. What is counted as uncommitted
 then is what was appended since its `committed` came, which is the least that there can be.
@@ -62,13 +62,16 @@ class Counts:
     cleared: int = 0
     """Of all that was appended: thrown away with the server's buffer."""
 
+    left: int = 0
+    """Of all that was appended: in no turn when its connection ended, and not said again."""
+
     stray_bytes: int = 0
     """Bytes of frames that were cut off and never completed."""
 
     @property
     def uncommitted(self) -> int:
         """Of all that was appended: still in the server's buffer."""
-        return self.appended + self.direct - self.committed - self.cleared
+        return self.appended + self.direct - self.committed - self.cleared - self.left
 
     @property
     def turn(self) -> int:
@@ -99,6 +102,7 @@ class Account:
     direct: int = 0
     committed: int = 0
     cleared: int = 0
+    left: int = 0
     stray_bytes: int = 0
 
     def page(self, *, due: int, held: int, delayed: int) -> Counts:
@@ -114,10 +118,11 @@ class Account:
             direct=self.direct,
             committed=self.committed,
             cleared=self.cleared,
+            left=self.left,
             stray_bytes=self.stray_bytes,
         )
 
     @property
     def uncommitted(self) -> int:
         """Of all that was appended: still in the server's buffer."""
-        return self.appended + self.direct - self.committed - self.cleared
+        return self.appended + self.direct - self.committed - self.cleared - self.left

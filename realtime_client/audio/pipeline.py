@@ -202,6 +202,11 @@ class InputPipeline:
         self._account.committed += samples
         return samples
 
+    def on_moved(self, samples: int) -> None:
+        """The connection was replaced: what was in no turn is gone, but for the newest `samples`,
+        which were said again."""
+        self._account.left += self._account.uncommitted - samples
+
     def on_refused(self, commit: Commit) -> None:
         """The server refused this commit: its audio is in the buffer still."""
         self._account.committed -= commit.samples

@@ -162,6 +162,23 @@ class Calls:
         """The create of this `event_id` has come to nothing."""
         self._lent.pop(event_id, None)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call waits for its output, and no follow-up for its turn."""
+        return not self._open and not self._due
+
+    def go_on(self) -> None:
+        """The connection is over, and another one takes its place, with the same calls.
+
+        A response that it has cut off has made all the calls that it will ever make. They are
+        answered in the new session, and followed up there.
+        """
+        self._lent.clear()
+        for response_id, turn in list(self._open.items()):
+            if turn.status is None:
+                turn.status = "completed"
+                self._see_whether_over(response_id, turn)
+
     def lost(self) -> None:
         """The connection is over: nothing can be answered, and nothing will be asked."""
         self.ready.clear()

@@ -56,10 +56,10 @@ class Toolbox:
                 f"got {max_calls!r}, {max_rounds!r}, {timeout!r}"
             )
         self._host = host
-        self._calls = host.protocol.calls
+        self._calls = host.protocol.calls  # they outlive a connection
         self._calls.max_rounds = max_rounds
         self._timeout = timeout
-        self._functions = Functions(host.protocol.config)
+        self._functions = Functions(lambda: host.protocol.config)
         self._free = max_calls
         self._threads = anyio.CapacityLimiter(max_calls)
         self._waiting: deque[tuple[Dispatch, Function]] = deque()
@@ -247,6 +247,11 @@ class Toolbox:
 
     async def _answer(self, call: Dispatch, ended: Ended) -> None:
         """Put the output into the conversation, unless somebody has, and see it taken."""
+        try:
+            await self._host.ready()
+        except RealtimeError as lost:
+            self._report("dropped", call, lost)
+            return
         if not self._calls.claim(call.response_id, call.call_id):
             self._report("dropped", call, self._ended or ended.error)
             return

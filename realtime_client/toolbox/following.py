@@ -13,7 +13,8 @@ import anyio
 
 from realtime_client import events
 from realtime_client.calls import Why
-from realtime_client.errors import RealtimeError
+from realtime_client.errors import ConnectionLost, RealtimeError
+from realtime_client.response import Response
 from realtime_client.toolbox.host import Host
 from realtime_client.toolbox.report import Reports, ToolReport, What
 
@@ -47,7 +48,7 @@ class FollowUps:
 
     def __init__(self, host: Host, reports: Reports) -> None:
         self._host = host
-        self._calls = host.protocol.calls
+        self._calls = host.protocol.calls  # they outlive a connection
         self._reports = reports
         self._asking: dict[str, _Asking] = {}
 
@@ -75,10 +76,9 @@ class FollowUps:
         self._calls.follow(response_id, event_id)
         try:
             with asking.scope:
-                if asking.withdrawn is None:
-                    response = await self._host.request_response(
-                        events.ResponseCreate(event_id=event_id), when_busy="wait"
-                    )
+                while asking.withdrawn is None and response is None:
+                    await self._host.ready()
+                    response = await self._request(event_id)
         except RealtimeError as failure:
             error = failure
         finally:
@@ -89,6 +89,17 @@ class FollowUps:
             del self._asking[response_id]
             self._calls.followed(response_id)
             self._host.follow_up(response_id, response)
+
+    async def _request(self, event_id: str) -> Response | None:
+        """The response that goes on; None where the connection went before it was asked for."""
+        try:
+            return await self._host.request_response(
+                events.ResponseCreate(event_id=event_id), when_busy="wait"
+            )
+        except ConnectionLost as lost:
+            if lost.uncertain or not lost.retryable:
+                raise
+        return None
 
     def _report(self, what: What, error: RealtimeError | None = None) -> None:
         self._reports.tell(ToolReport(what, None, None, error))

@@ -10,7 +10,7 @@ for names that the server is seen to offer and that no function in force has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -34,9 +34,9 @@ class _Update(NamedTuple):
 
 
 class Functions:
-    """The functions of a session, whose configuration is `config`."""
+    """The functions of a session; `config` gives the configuration that it has now."""
 
-    def __init__(self, config: Configuration) -> None:
+    def __init__(self, config: Callable[[], Configuration]) -> None:
         self._config = config
         self._in_force: dict[str, Function] = {}
         self._asked: list[_Update] = []
@@ -68,7 +68,7 @@ class Functions:
     @contextmanager
     def adopting(self, asked: Leaves, functions: Mapping[str, Function]) -> Iterator[None]:
         """Within the block an update is asked for; its functions come with its answer."""
-        update = _Update(asked, self._config.acknowledged, functions)
+        update = _Update(asked, self._config().acknowledged, functions)
         self._asked.append(update)
         self._doubtful.update(functions)
         known = True
@@ -87,7 +87,7 @@ class Functions:
                 self._doubtful = {n: one for n, one in left if functions.get(n) is not one}
 
     def _is_taken(self, update: _Update) -> bool:
-        config = self._config
+        config = self._config()
         waits = any(intent.asked is update.asked for intent in config.in_flight)
         return not waits and config.acknowledged is not update.before
 

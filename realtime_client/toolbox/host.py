@@ -16,7 +16,12 @@ T = TypeVar("T")
 class Host(Protocol):
     """What a toolbox needs of its connection."""
 
-    protocol: protocol.Protocol
+    @property
+    def protocol(self) -> protocol.Protocol:
+        """The core of the connection that there is now."""
+
+    async def ready(self) -> None:
+        """Wait for a connection where there is none now."""
 
     def start(self, function: Callable[..., Awaitable[None]], *args: Any, name: str) -> None:
         """Run a task until its end, or until the connection closes."""
