@@ -31,8 +31,21 @@ def by_type(union: Any) -> dict[str, type[BaseModel]]:
     return {get_args(model.model_fields["type"].annotation)[0]: model for model in models}
 
 
+# Whole events that the oracle does not have.
+BEYOND: dict[str, type[Tagged]] = {
+    # xAI's, seen on the wire.
+    "conversation.item.input_audio_transcription.updated": (
+        events.ConversationItemInputAudioTranscriptionUpdated
+    ),
+}
+
+
+def shared(ours: Mapping[str, type[Tagged]]) -> dict[str, type[Tagged]]:
+    return {name: cls for name, cls in ours.items() if name not in BEYOND}
+
+
 SIDES = [
-    (getattr(surface, side), by_type(UNIONS[surface.name, side]))
+    (shared(getattr(surface, side)), by_type(UNIONS[surface.name, side]))
     for surface in (REALTIME, TRANSLATION)
     for side in ("client", "server")
 ]
@@ -206,6 +219,7 @@ def test_nested_structs_have_the_same_fields(cls: type[Wire], names: str) -> Non
 
 def test_no_struct_is_forgotten() -> None:
     compared = set(NESTED) | {cls for ours, _ in SIDES for cls in ours.values()}
+    compared |= set(BEYOND.values())
     assert compared == set(structs()) - {UnknownVariant}
 
 
@@ -230,6 +244,8 @@ def beyond(wire: dict[str, Any]) -> str | None:
         return "some servers send an error as a string"
     if isinstance(response.get("status_details"), str):
         return "xAI, seen on the wire"
+    if wire["type"] in BEYOND:
+        return "not one of the oracle's"
     is_resource = wire["type"] in ("response.created", "response.done")
     if is_resource and isinstance(response.get("audio", {})["output"]["voice"], dict):
         return "a custom voice; the same struct as in the request, where the oracle has it"
@@ -291,5 +307,7 @@ def test_the_oracle_accepts_the_samples(surface: Surface, frame: bytes) -> None:
     side = "server" if (surface, frame) in SERVER_SAMPLES else "client"
     payload = json.loads(frame)
     payload["type"] = payload["type"].strip()
+    if payload["type"] in BEYOND:
+        return
     adapter: TypeAdapter[Any] = TypeAdapter(UNIONS[surface.name, side])
     assert adapter.validate_python(payload).type == kind(frame)

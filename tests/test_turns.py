@@ -43,6 +43,7 @@ HANDLERS: Final[Mapping[type, Callable[[Turns, Any, float], None]]] = {
     events.ConversationItemDeleted: Turns.on_deleted,
     events.ConversationItemInputAudioTranscriptionDelta: Turns.on_delta,
     events.ConversationItemInputAudioTranscriptionSegment: Turns.on_segment,
+    events.ConversationItemInputAudioTranscriptionUpdated: Turns.on_updated,
     events.ConversationItemInputAudioTranscriptionCompleted: Turns.on_completed,
     events.ConversationItemInputAudioTranscriptionFailed: Turns.on_failed,
 }
@@ -90,6 +91,10 @@ def words(kind: str, item_id: str | None, index: int | None = 0, **fields: Any) 
 
 def delta(text: str | None, item_id: str | None = "a", index: int | None = 0, **more: Any) -> bytes:
     return words("delta", item_id, index, delta=text, **more)
+
+
+def updated(text: str | None, item_id: str | None = "a", index: int | None = 0) -> bytes:
+    return words("updated", item_id, index, transcript=text)
 
 
 def completed(text: str, item_id: str | None = "a", index: int | None = 0, **more: Any) -> bytes:
@@ -175,6 +180,7 @@ EVENTS: dict[str, bytes] = {
     "deleted": deleted(),
     "delta": delta("x"),
     "segment": segment("x"),
+    "updated": updated("x"),
     "completed": completed("said"),
     "failed": failed(),
 }
@@ -438,6 +444,35 @@ def test_a_delta_after_the_last_word_is_too_late() -> None:
     assert not [note for note in turns.notes if isinstance(note, TurnDelta)]
     turns = heard(committed(), delta("late", index=1), transcribes=False)
     assert not [note for note in turns.notes if isinstance(note, TurnDelta)]
+
+
+def test_the_words_so_far_are_told_and_are_not_the_end() -> None:
+    turns = heard(started(), updated("to"), updated("two be"), committed())
+    assert turns.open == ("a",)
+    assert [note for note in turns.notes if isinstance(note, TurnText)] == [
+        TurnText("a", 0, "to"),
+        TurnText("a", 0, "two be"),
+    ]
+    feed(turns, completed("to be"), 9.0)
+    assert end(turns).text == "to be"
+
+
+def test_the_words_so_far_show_that_words_are_to_come() -> None:
+    turns = heard(committed(), completed("one"), updated("two", index=1), transcribes=True)
+    assert end(turns).text == "one"
+    turns = heard(started(), completed("one"), updated("two", index=1), committed())
+    assert turns.open == ("a",)
+
+
+def test_the_words_so_far_are_too_late_where_they_do_not_go_on_from_the_last_word() -> None:
+    turns = heard(started(), completed("to be"), updated("to"), updated("two bees"), updated(None))
+    assert turns.notes[-1] == TurnText("a", 0, "to be")
+    feed(turns, updated("to be or"))
+    assert turns.notes[-1] == TurnText("a", 0, "to be or")
+    turns = heard(committed(), completed("to be"), updated("to be or"))
+    assert isinstance(turns.notes[-1], TurnEnded)
+    feed(turns, updated("x", None))
+    assert len(turns.notes) == 3
 
 
 def test_a_failure_is_data_and_a_text_overrules_it() -> None:
@@ -729,6 +764,7 @@ ANY = [
     *ALL, cleared(), deleted("a"), deleted("b"), failed(item_id="a"), failed(item_id="b"),
     completed("other", "a", None), completed("part", "b", 1), timed_out("c"), segment("s", "c"),
     item("c", {"type": "input_audio"}, {"type": "input_audio", "transcript": "t"}),
+    updated("o", "a"), updated("part of it", "b", 1),
 ]  # fmt: skip
 
 
