@@ -78,7 +78,7 @@ class Calls:
         request = Request(_CREATE, "/calls", offer, _SDP, accept=_SDP)
         if given is not None:
             parts = {"sdp": (None, offer, _SDP), "session": (None, encode(given), _JSON)}
-            request = Request(_CREATE, "/calls", files=parts, accept=_SDP)
+            request = request._replace(content=b"", content_type="", files=parts)
         return _created(await self._line.post(request))
 
     async def accept(

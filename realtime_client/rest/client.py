@@ -73,7 +73,7 @@ class Rest:
         Raises:
             ConnectFailed: The proxy cannot be used.
         """
-        await self._line.__aenter__()
+        self._line.open()
         return self
 
     async def __aexit__(
@@ -82,4 +82,4 @@ class Rest:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._line.__aexit__(exc_type, exc, traceback)
+        await self._line.aclose()

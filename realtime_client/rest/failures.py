@@ -23,7 +23,7 @@ from realtime_client.errors import (
     RealtimeError,
     RequestRefused,
 )
-from realtime_client.redaction import HIDDEN
+from realtime_client.redaction import without
 from realtime_client.rest.retry import Fate, fate_of, retry_after
 
 __all__ = ["Answer", "Failure", "broken", "out_of_time", "refused", "request_id"]
@@ -31,9 +31,6 @@ __all__ = ["Answer", "Failure", "broken", "out_of_time", "refused", "request_id"
 _SHOWN: Final = 500
 """How many characters of an answer that is no error object are quoted."""
 
-
-_SECRET: Final = 8
-"""How long a header's value must be to be a secret. To hide every `1` would hide the reason."""
 
 
 class Answer(NamedTuple):
@@ -102,7 +99,7 @@ def broken(what: str, address: str, error: Exception) -> Failure:
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
             unsent = ConnectFailed(f"no answer from {address} in time")
-        case httpx.ConnectError():
+        case httpx.ConnectError() | UnicodeError():
             unsent = ConnectFailed(f"cannot reach {address}: {error}")
         case httpx.ProxyError():
             unsent = ConnectFailed(f"the proxy does not let us to {address}")
@@ -156,8 +153,5 @@ def _object(body: bytes) -> Any:
 
 def _without(words: str, sent: Mapping[str, str]) -> str:
     """The words without what we sent in headers: whole, and after `Bearer`."""
-    for value in sent.values():
-        for secret in (value, value.partition(" ")[2]):
-            if len(secret) >= _SECRET:
-                words = words.replace(secret, HIDDEN)
-    return words
+    secrets = ((value, value.partition(" ")[2]) for value in sent.values())
+    return without(words, (secret for pair in secrets for secret in pair))

@@ -12,15 +12,14 @@ import random
 import time
 from collections.abc import Mapping
 from ssl import SSLContext
-from types import TracebackType
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio
 import httpx
 
 from realtime_client.endpoints import Endpoint, Headers, is_loopback, shown
-from realtime_client.errors import ConnectFailed, RealtimeError, UsageError
+from realtime_client.errors import ClientClosed, ConnectFailed, RealtimeError, UsageError
 from realtime_client.rest.failures import Answer, Failure, broken, out_of_time, refused
 from realtime_client.rest.retry import GONE, REPEATABLE, Fate, Retry
 
@@ -47,7 +46,7 @@ class Request(NamedTuple):
 
 
 class Line:
-    """HTTP to one endpoint. Use it as a context manager."""
+    """HTTP to one endpoint, from `open` to `aclose`."""
 
     def __init__(
         self,
@@ -73,11 +72,11 @@ class Line:
     def __repr__(self) -> str:
         return f"<Line {self.base}>"
 
-    async def __aenter__(self) -> Self:
-        """Nothing is sent yet.
+    def open(self) -> None:
+        """Be ready; nothing is sent yet.
 
         Raises:
-            UsageError: It was entered before.
+            UsageError: It was open before.
             ConnectFailed: The proxy cannot be used.
         """
         if self._http is not None:
@@ -86,16 +85,11 @@ class Line:
         if http is None:
             raise ConnectFailed("the proxy cannot be used; see proxy=, or HTTPS_PROXY")
         self._http = http
-        return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._http is not None
-        await self._http.aclose()
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._http is not None:
+            await self._http.aclose()
 
     async def post(self, request: Request) -> Answer:
         """The answer to a request, which is success.
@@ -104,9 +98,9 @@ class Line:
             RequestRefused: The server said no.
             ConnectFailed: It cannot be reached. Nothing was sent.
             ConnectionLost, AcknowledgementTimeout: There was no answer; `uncertain`.
+            ClientClosed: Its owner has left it.
         """
-        if self._http is None or self._http.is_closed:
-            raise UsageError("use it as `async with Rest(endpoint) as rest:`")
+        self._opened()
         by = anyio.current_time() + self._retry.total
         unknown: RealtimeError | None = None
         tried = 0
@@ -147,14 +141,20 @@ class Line:
         return None
 
     async def _exchange(self, request: Request, headers: Mapping[str, str]) -> Answer | Failure:
-        assert self._http is not None
-        sent = _sent(headers, request)
+        http, sent = self._opened(), _sent(headers, request)
         body: dict[str, Any] = {"content": request.content or None, "files": request.files}
         try:
-            response = await self._http.post(self.base + request.path, headers=sent, **body)
-        except httpx.RequestError as error:
+            response = await http.post(self.base + request.path, headers=sent, **body)
+        except (httpx.RequestError, UnicodeError) as error:  # the latter of a host like `a..b`
             return broken(request.what, self.base, error)
         return Answer(response.status_code, response.headers, response.content)
+
+    def _opened(self) -> httpx.AsyncClient:
+        if self._http is None:
+            raise UsageError("use it as `async with Rest(endpoint) as rest:`")
+        if self._http.is_closed:
+            raise ClientClosed("this Rest is closed: its block was left")
+        return self._http
 
     def _client(self) -> httpx.AsyncClient | None:
         """The library's client; None where it does not like the proxy."""

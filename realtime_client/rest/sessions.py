@@ -9,20 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-import msgspec
-
-from realtime_client.codec import client_event_from_dict, encode
 from realtime_client.config import asked_by
-from realtime_client.errors import InvalidClientEvent, InvalidConfig
+from realtime_client.errors import InvalidConfig
 from realtime_client.events import (
-    UNSET,
     SessionConfig,
     TranslationSessionConfig,
 )
-from realtime_client.events.surfaces import TRANSLATION
 from realtime_client.leaves import Leaves, leaves, tree
 from realtime_client.options import AnySession, SessionShortcuts, plain, session_from
-from realtime_client.written import lost
+from realtime_client.translation import translation_from
 
 __all__ = ["GivenSession", "conversation", "is_translation", "of_any_kind", "refuse_tuning"]
 
@@ -30,7 +25,6 @@ GivenSession: TypeAlias = AnySession | TranslationSessionConfig | Mapping[str, A
 Tree: TypeAlias = dict[str, Any]
 
 _TURN_DETECTION: Final = ("audio", "input", "turn_detection")
-_SERVERS_OWN: Final = frozenset({"id", "object", "expires_at"})
 _TUNING: Final = frozenset({"threshold", "prefix_padding_ms", "silence_duration_ms"})
 
 
@@ -89,15 +83,8 @@ def refuse_tuning(session: Tree) -> None:
 
 def _translation(session: Any) -> Tree:
     """A translation session; its `type` is ours alone, and is not sent."""
-    given = plain(session)
-    given.pop("type", None)
-    if given.get("model", UNSET) in (UNSET, None, ""):
+    if plain(session).get("model") in (None, ""):
         raise InvalidConfig("a translation session needs a model, such as gpt-realtime-translate")
-    update = {"type": "session.update", "session": given}
-    try:
-        kept = msgspec.json.decode(encode(client_event_from_dict(update, TRANSLATION)))
-    except InvalidClientEvent as error:
-        raise InvalidConfig(str(error)) from None
-    for path in lost(given, kept["session"]):
-        raise InvalidConfig(f"a translation session has no field {path}")
-    return {name: value for name, value in given.items() if name not in _SERVERS_OWN}
+    config = translation_from(session, {})
+    assert config is not None, "it has a model"
+    return tree(asked_by(config))
