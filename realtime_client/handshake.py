@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,6 +26,7 @@ from websockets.exceptions import (
     ProxyError,
 )
 from websockets.frames import DATA_OPCODES, Frame
+from websockets.http11 import Response
 
 from realtime_client.addresses import secrets_in, shown
 from realtime_client.errors import (
@@ -32,15 +34,13 @@ from realtime_client.errors import (
     ConnectFailed,
     HandshakeRefused,
 )
-from realtime_client.redaction import HIDDEN
+from realtime_client.patience import retry_after
+from realtime_client.redaction import without
 
 __all__ = ["Attempt", "HideSecrets"]
 
 BODY: Final = 500
 """Characters of what a server says to its refusal that are passed on."""
-
-LEAST: Final = 8
-"""Letters of a header's value that are looked for in it: a shorter one is no credential."""
 
 _HARMLESS: Final = frozenset({"host", "upgrade", "connection", "user-agent"})
 """Request headers whose values may be logged, beside `Sec-WebSocket-*`. Any other may hold
@@ -77,7 +77,7 @@ class Attempt:
             return ConnectFailed(f"no TLS with {address}: {tls}")
         match error:
             case InvalidStatus():
-                return self._refused(error.response.status_code, bytes(error.response.body or b""))
+                return self._refused(error.response)
             case TimeoutError():
                 return ConnectFailed(f"no answer from {address} in time")
             case InvalidProxyStatus():
@@ -101,12 +101,15 @@ class Attempt:
             case _:
                 return ConnectFailed(f"cannot reach {address}{self._way}: the connection broke")
 
-    def _refused(self, status: int, body: bytes) -> HandshakeRefused:
-        words = _without(body.decode("utf-8", "replace"), self._secrets())[:BODY].strip()
+    def _refused(self, response: Response) -> HandshakeRefused:
+        status, body = response.status_code, bytes(response.body or b"")
+        words = without(body.decode("utf-8", "replace"), self._secrets())[:BODY].strip()
+        said = {name.lower(): value for name, value in response.headers.raw_items()}
+        wait = retry_after(said, time.time())
         advice = _ADVICE.get(status, "")
         if 300 <= status < 400:
             advice = "; redirects are not followed, so that a key never reaches another host"
-        return HandshakeRefused(status, words, advice)
+        return HandshakeRefused(status, words, advice, retry_after=wait)
 
     def _secrets(self) -> Iterable[str]:
         yield from secrets_in(self.url)
@@ -146,13 +149,6 @@ class HideSecrets(logging.Filter):
 
 def _is_harmless(name: str) -> bool:
     return name.lower() in _HARMLESS or name.lower().startswith("sec-websocket-")
-
-
-def _without(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        if len(secret) >= LEAST:
-            text = text.replace(secret, HIDDEN)
-    return text
 
 
 def _untrusted(error: ssl.SSLCertVerificationError, address: str) -> CertificateRefused:

@@ -9,14 +9,27 @@ knowing, and the shape stays.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
-__all__ = ["HIDDEN", "redacted"]
+__all__ = ["HIDDEN", "redacted", "without"]
 
 HIDDEN: Final = "***"
 
 _USER: Final = re.compile(r"^((?:[^/?#@]*://)?)[^/?#]*@")
 """What stands before the last `@` of a host is a user and a password."""
+
+
+SHORTEST: Final = 8
+"""Letters of a secret: a shorter text is none, and to hide every `1` would hide the reason."""
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """A text of somebody else without what was sent to him in secret."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST:
+            text = text.replace(secret, HIDDEN)
+    return text
 
 
 def redacted(value: Any) -> Any:

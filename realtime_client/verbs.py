@@ -122,8 +122,12 @@ class ResponseVerbs:
         One that has ended, or that nobody knows, is left alone.
 
         Raises:
+            UsageError: The id is no text. Nothing was sent.
             ConnectionLost: The connection broke before the end.
         """
+        if not isinstance(response_id, str | None):
+            raise UsageError(f"a response's id is a text, not {response_id!r}; nothing was sent")
+        self._connection.check_open()
         router = self._connection.protocol.router
         if response_id is not None:
             await self._connection.cancel(response_id)

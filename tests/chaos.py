@@ -16,6 +16,7 @@ reset.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import socket
@@ -273,8 +274,9 @@ async def _send(one: socket.socket, data: bytes) -> None:
 
 
 def _finish(one: socket.socket) -> None:
-    """Say that nothing more will come."""
-    one.shutdown(socket.SHUT_WR)
+    """Say that nothing more will come, if anybody is left to hear it."""
+    with contextlib.suppress(OSError):
+        one.shutdown(socket.SHUT_WR)
 
 
 async def _cut(cut: Cut, *ends: socket.socket) -> None:

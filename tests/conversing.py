@@ -49,6 +49,7 @@ class Account:
     bad: Counter[tuple[str, str]] = field(default_factory=Counter)
     changes: int = 0
     dropped: int = 0
+    faults: int = 0
 
     @property
     def share(self) -> float:
@@ -61,12 +62,18 @@ class Account:
         self.bad += other.bad
         self.changes += other.changes
         self.dropped += other.dropped
+        self.faults += other.faults
 
 
 class Conversation:
-    """One conversation. `exact` says whether bytes arrive as they were sent, if they do."""
+    """One conversation.
 
-    def __init__(self, client: Client, server: Server, number: int) -> None:
+    Where bytes may arrive as others than were sent nothing is `exact`: a call may bring anything
+    then, or raise any error of the tree, and nothing else.
+    """
+
+    def __init__(self, client: Client, server: Server, number: int, *, exact: bool = True) -> None:
+        self._exact = exact
         self._client = client
         self._server = server
         self._number = number
@@ -91,9 +98,10 @@ class Conversation:
     async def _call(self, what: str, call: Callable[[], Awaitable[T]]) -> T | None:
         """Its result, or None where it raised what it may raise."""
         await self._client.ready()
+        may_raise = MAY_RAISE[what] if self._exact else (RealtimeError,)
         try:
             result = await call()
-        except MAY_RAISE[what] as error:
+        except may_raise as error:
             self.account.bad[what, type(error).__name__] += 1
             return None
         self.account.good[what] += 1
@@ -104,19 +112,20 @@ class Conversation:
         answer = await self._call("update", lambda: session.update(instructions=instructions))
         if answer is not None:
             effective: Any = answer.effective
-            assert effective.instructions == instructions
+            assert not self._exact or effective.instructions == instructions
 
     async def _write(self, text: str) -> None:
         added = await self._call("text", lambda: self._client.send_text(text))
         if added is None:
             return
         item: Any = added.item
-        assert item.content[0].text == text
+        assert not self._exact or item.content[0].text == text
         verbs = self._client.conversation.item
         retrieved = await self._call("retrieve", lambda: verbs.retrieve(item.id))
         if retrieved is not None:
             there: Any = retrieved.item
-            assert (there.id, there.content[0].text) == (item.id, text)
+            told = there.id, there.content[0].text
+            assert not self._exact or told == (item.id, text)
         await self._answered(f"You said: {text}")
 
     async def _answered(self, words: str, what: str = "create", **options: Any) -> None:
@@ -126,7 +135,8 @@ class Conversation:
             return
 
         async def done() -> None:
-            assert (await heard(response), response.transcript) == (words, words)
+            told = await heard(response), response.transcript
+            assert not self._exact or told == (words, words)
 
         await self._call("done", done)
 
@@ -150,7 +160,7 @@ class Conversation:
         committed = await self._call("commit", commit)
         padded = self._client.input_audio_buffer.counts.padded - counts.padded
         self._said = np.concatenate([self._said, np.zeros(padded, np.int16)])
-        if committed is None:
+        if committed is None or not self._exact:
             return
         begun, self._settled = self._settled, len(self._said)
         wanted = await self._expected(begun, self._settled)

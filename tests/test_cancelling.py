@@ -156,3 +156,11 @@ async def test_cancelling_returns_when_what_was_given_up_is_refused() -> None:
             await anyio.lowlevel.checkpoint()
             server.say(wire.error(create["event_id"], "invalid_value"))
         assert not client.active
+
+
+@pytest.mark.parametrize("response_id", [5, b"resp_1", ["resp_1"]])
+async def test_an_id_that_is_no_text_is_refused(response_id: Any) -> None:
+    async with scripted() as (client, server):
+        with pytest.raises(UsageError, match="a response's id is a text"):
+            await client.response.cancel(response_id)
+    assert "response.cancel" not in [one["type"] for one in server.received]

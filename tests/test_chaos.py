@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import ssl as tls
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,26 +40,36 @@ class Weather:
     share: float
     secure: bool = False
 
+    @property
+    def faults(self) -> list[Often]:
+        """What goes wrong, and how often."""
+        names = CLASSES if self.name == "all" else [self.name]
+        return [often(CLASSES[name]) for name in names]
+
 
 WEATHER = (
     Weather("stall", 0.95),
     Weather("throttle", 0.95),
     Weather("delay", 0.95),
-    Weather("fin", 0.80),
-    Weather("reset", 0.80),
-    Weather("corrupt", 0.80, secure=True),
+    Weather("fin", 0.90),
+    Weather("reset", 0.90),
+    Weather("corrupt", 0.90, secure=True),
+    Weather("all", 0.80, secure=True),
 )
+
+MANY = 1_000
+"""Conversations of the long test, over all weathers."""
 
 
 @pytest.fixture(scope="module")
-def certificates() -> Iterator[tuple[tls.SSLContext, tls.SSLContext]]:
+def certificates() -> tuple[tls.SSLContext, tls.SSLContext]:
     """What the server shows, and what the client trusts."""
     authority = trustme.CA()
     server = tls.create_default_context(tls.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(server)
     client = tls.create_default_context()
     authority.configure_trust(client)
-    yield server, client
+    return server, client
 
 
 def open_files() -> int:
@@ -90,7 +100,6 @@ async def hold(
     """Hold these conversations, each behind a proxy of its own; returns the account of all."""
     total, waiting = Account(), list(reversed(numbers))
     server_tls, client_tls = certificates if weather.secure else (None, None)
-    faults: list[Often] = [often(CLASSES[weather.name])]
     tasks_before, files_before = living_tasks(), open_files()
 
     async with serve(POLICY, ssl=server_tls, keep_sessions=1_000) as server:
@@ -98,8 +107,9 @@ async def hold(
         async def one_after_another() -> None:
             while waiting:
                 number = waiting.pop()
-                async with chaos_proxy(server.url, faults, seed=number) as proxy:
+                async with chaos_proxy(server.url, weather.faults, seed=number) as proxy:
                     total.add(await converse(server, proxy.url, number, client_tls))
+                total.faults += len(proxy.happened)
 
         async with anyio.create_task_group() as tasks:
             for _ in range(AT_ONCE):
@@ -116,4 +126,33 @@ async def test_a_few_conversations_in_bad_weather(
     weather: Weather, certificates: tuple[tls.SSLContext, tls.SSLContext]
 ) -> None:
     account = await hold(weather, range(4), certificates)
+    assert account.faults
     assert account.share >= weather.share, account
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("weather", WEATHER, ids=lambda one: one.name)
+async def test_a_thousand_conversations_in_bad_weather(
+    weather: Weather, certificates: tuple[tls.SSLContext, tls.SSLContext]
+) -> None:
+    """So many in all, over the weathers."""
+    each = -(-MANY // len(WEATHER))
+    account = await hold(weather, range(100, 100 + each), certificates)
+    assert account.faults
+    assert account.share >= weather.share, account
+    print(weather.name, account)
+
+
+async def test_flipped_bits_that_nobody_can_see() -> None:
+    """Without TLS a flipped bit may say anything. Nothing but errors of the tree comes of it."""
+    faults = [Often(CLASSES["corrupt"], 20_000)]
+    happened = 0
+    async with serve(POLICY) as server:
+        for number in range(8):
+            async with chaos_proxy(server.url, faults, seed=number) as proxy:
+                with anyio.fail_after(60), suppress(RealtimeError):
+                    async with client_for(proxy.url, audio=DROP) as client:
+                        await Conversation(client, server, number, exact=False).hold(rounds=2)
+            happened += len(proxy.happened)
+    assert happened

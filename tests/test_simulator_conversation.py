@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from realtime_client.events import MessageItem
@@ -247,6 +248,42 @@ def test_retrieve_of_a_text() -> None:
     (retrieved,) = sim.send("conversation.item.retrieve", item_id="a")
     assert retrieved["type"] == "conversation.item.retrieved"
     assert retrieved["item"] == message("user", text("x"), id="a", status="completed")
+
+
+# --- who said what ---------------------------------------------------------------------
+
+
+def test_what_was_told_is_who_said_what() -> None:
+    answers: list[Answer] = [
+        [Say("Hi"), CallFunction("f", {"a": 1})],
+        [Say("Written.", modality="text")],
+    ]
+    sim = Sim(scripted(*answers), pace="fast")
+    sim.send(CREATE, item=message("system", text("Be kind.")))
+    recorded = {"type": "input_audio", "audio": base64(sing("Recorded"))}
+    sim.send(CREATE, item=message("user", recorded))
+    call_id = one(sim.respond(), "response.function_call_arguments.done")["call_id"]
+    output = {"type": "function_call_output", "call_id": call_id, "output": "42"}
+    sim.send(CREATE, item=output)
+    sim.respond()
+    noise = base64(np.full(2_400, 9_000, dtype=np.int16))
+    sim.send(CREATE, item=message("user", {"type": "input_audio", "audio": noise}))
+    assert sim.session.conversation.told == (
+        ("system", "Be kind."),
+        ("user", "Recorded"),
+        ("assistant", "Hi"),
+        ("function_call", 'f({"a": 1})'),
+        ("function_call_output", "42"),
+        ("assistant", "Written."),
+        ("user", None),
+    )
+
+
+@pytest.mark.parametrize(("heard_ms", "words"), [(0, None), (700, "Hello my f")])
+def test_what_was_told_of_an_answer_is_what_was_heard(heard_ms: int, words: str | None) -> None:
+    sim = Sim(scripted([Say("Hello my friend")]), pace="fast")
+    truncate(sim, spoken_item(sim), heard_ms)
+    assert sim.session.conversation.told == (("assistant", words),)
 
 
 # --- truncate --------------------------------------------------------------------------

@@ -515,3 +515,119 @@ def test_retrieved_audio_is_what_was_said() -> None:
     (retrieved,) = sim.send("conversation.item.retrieve", item_id=item_id)
     assert retrieved["item"]["content"][0]["audio"] == base64(audio)
     assert listen(audio, 24_000).text == "Hello"
+
+
+# --- audio that comes as an item -------------------------------------------------------
+
+PREFIX = "conversation.item.input_audio_transcription"
+
+
+def restore(sim: Sim, *words: str, role: str = "user") -> list[dict[str, Any]]:
+    """Put a message of a text and these recordings into the conversation."""
+    clips = [{"type": "input_audio", "audio": base64(sing(one_))} for one_ in words]
+    content = [{"type": "input_text", "text": "Listen:"}, *clips]
+    item = {"type": "message", "role": role, "id": "a", "content": content}
+    return sim.send("conversation.item.create", item=item)
+
+
+def test_audio_in_an_item_is_written_down_as_that_of_a_turn_is() -> None:
+    sim = Sim(pace="fast", session=WHISPER)
+    frames = restore(sim, "one", "two words")
+    assert types(frames)[:2] == ["conversation.item.added", "conversation.item.done"]
+    completed = of(frames, f"{PREFIX}.completed")
+    written = [(done["item_id"], done["content_index"], done["transcript"]) for done in completed]
+    assert sorted(written) == [("a", 1, "one"), ("a", 2, "two words")]
+    deltas = [(delta["content_index"], delta["delta"]) for delta in of(frames, f"{PREFIX}.delta")]
+    assert sorted(deltas) == [(1, "one"), (2, " words"), (2, "two")]
+    (retrieved,) = sim.send("conversation.item.retrieve", item_id="a")
+    shown = [part.get("transcript") for part in retrieved["item"]["content"]]
+    assert shown == [None, "one", "two words"]
+    assert retrieved["item"]["content"][0] == {"type": "input_text", "text": "Listen:"}
+    assert sim.session.hearing.heard == [], "it is no turn"
+
+
+@pytest.mark.parametrize("policy", [{"transcribes_items": False}, {}])
+def test_audio_in_an_item_is_heard_in_any_case(policy: dict[str, Any]) -> None:
+    sim = Sim(pace="fast", session=WHISPER if policy else {}, **policy)
+    assert types(restore(sim, "one")) == ["conversation.item.added", "conversation.item.done"]
+    assert sim.session.conversation.told == (("user", "Listen: one"),)
+
+
+def test_the_transcription_of_an_item_takes_its_time_and_can_fail() -> None:
+    sim = Sim(pace="fast", transcription_fails=True, transcription_after=2.0, session=WHISPER)
+    assert len(restore(sim, "one")) == 2
+    (failed,) = sim.run(2.1)
+    assert (failed["type"], failed["item_id"]) == (f"{PREFIX}.failed", "a")
+    assert failed["content_index"] == 1
+
+
+def test_a_transcript_does_not_get_into_an_item_that_took_the_place() -> None:
+    sim = Sim(pace="fast", duplicate_item_id="accept", transcription_after=2.0, session=WHISPER)
+    restore(sim, "one")
+    text = [{"type": "input_text", "text": "x"}, {"type": "input_text", "text": "y"}]
+    item = {"type": "message", "role": "user", "id": "a", "content": text}
+    sim.send("conversation.item.create", item=item)
+    assert types(sim.run(3))[-1] == f"{PREFIX}.completed"
+    assert sim.session.conversation.told == (("user", "x y"),)
+
+
+# --- what was appended in all ----------------------------------------------------------
+
+
+def test_samples_are_counted_whatever_becomes_of_them() -> None:
+    sim = Sim(pace="fast", session=BY_HAND)
+    sim.append(silence(200))
+    sim.send("input_audio_buffer.commit")
+    sim.append(silence(100))
+    sim.send("input_audio_buffer.clear")
+    sim.update(audio={"input": {"format": {"type": "audio/pcmu"}}})
+    sim.append(silence(100, 8_000), WireFormat("audio/pcmu", 8_000))
+    assert sim.session.hearing.appended == 300 * 24 + 100 * 8
+
+
+def test_hours_of_silence_are_not_kept() -> None:
+    sim = Sim(pace="fast", keep_received=1, session=vad(create_response=False))
+    minute = base64(silence(60_000))
+    for _ in range(30):
+        sim.send("input_audio_buffer.append", audio=minute)
+    frames = sim.append(spoken("Still there"))
+    assert [heard.text for heard in sim.session.hearing.heard] == ["Still there"]
+    assert one(frames, "input_audio_buffer.speech_started")["audio_start_ms"] == 1_800_200
+    assert sim.session.hearing.appended == (1_800_000 * 24) + len(spoken("Still there"))
+    sim.send("input_audio_buffer.commit")  # what is left after the turn
+    for ms in (500, 50_000, 50_000):
+        sim.append(silence(ms))
+    committed = sim.send("input_audio_buffer.commit")[0]
+    (retrieved,) = sim.send("conversation.item.retrieve", item_id=committed["item_id"])
+    kept = PCM.decode(pybase64.b64decode(retrieved["item"]["content"][0]["audio"]))
+    assert len(kept) == 100_000 * 24, "a minute at least, in whole pieces as they came"
+
+
+def test_silence_in_the_middle_of_a_turn_is_kept() -> None:
+    sim = Sim(pace="fast", session=vad(create_response=False, silence_duration_ms=90_000))
+    sim.append(np.concatenate([silence(500), sing("Hello")]))
+    for _ in range(4):
+        sim.append(silence(20_000))
+    sim.append(sing("again"))
+    sim.append(silence(60_000))
+    sim.append(silence(40_000))
+    assert [heard.text for heard in sim.session.hearing.heard] == ["Hello again"]
+
+
+def test_a_padding_longer_than_what_is_kept_is_what_is_kept() -> None:
+    sim = Sim(pace="fast", session=vad(create_response=False, prefix_padding_ms=90_000))
+    for _ in range(10):
+        sim.append(silence(30_000))
+    sim.append(spoken("Hello"))
+    assert [heard.text for heard in sim.session.hearing.heard] == ["Hello"]
+    (entry,) = sim.session.conversation.entries
+    assert 60_000 < entry.clips[0].duration_ms < 65_000
+
+
+def test_without_detection_everything_is_kept() -> None:
+    sim = Sim(pace="fast", keep_received=1, session=BY_HAND)
+    for _ in range(4):
+        sim.append(silence(30_000))
+    sim.send("input_audio_buffer.commit")
+    (entry,) = sim.session.conversation.entries
+    assert entry.clips[0].duration_ms == 120_000

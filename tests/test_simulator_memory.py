@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
 from typing import Any
 
 import anyio
@@ -9,8 +11,11 @@ import anyio.lowlevel
 import msgspec
 import pytest
 
+from realtime_client.errors import HandshakeRefused
 from realtime_client.simulator import (
     Answer,
+    Close,
+    Drop,
     Hello,
     ManualClock,
     MemoryServer,
@@ -21,7 +26,9 @@ from realtime_client.simulator import (
     SimulatorPolicy,
     listen,
 )
+from realtime_client.simulator.memory import BUFFER
 from tests.simulated import PCM, audio
+from tests.test_pacing import virtual
 
 pytestmark = pytest.mark.anyio
 
@@ -220,6 +227,202 @@ async def test_nothing_polls() -> None:
 async def test_a_clock_does_not_go_back() -> None:
     with pytest.raises(ValueError, match="back"):
         ManualClock().advance(-1)
+
+
+# --- what goes wrong with a connection -------------------------------------------------
+
+
+URL = "/v1/realtime?model=m"
+CLEAR = event("input_audio_buffer.clear")
+
+
+async def over(transport: MemoryTransport) -> tuple[int | None, str]:
+    """How the connection ends for who reads it; everything before that is read."""
+    with pytest.raises(Over) as caught:
+        while True:
+            await transport.receive()
+    return caught.value.args[0], caught.value.args[1]
+
+
+@virtual
+async def test_a_drop_wakes_the_receiver_and_ends_the_sender() -> None:
+    transport = connection()
+    await next_type(transport)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(over, transport)
+        await anyio.wait_all_tasks_blocked()
+        transport.connection.drop()
+    with pytest.raises(Over):
+        await transport.send(CLEAR)
+    assert transport.connection.ended == (None, "")
+
+
+@virtual
+async def test_what_was_not_yet_read_goes_with_a_drop() -> None:
+    transport = connection()
+    transport.connection.drop()
+    assert await over(transport) == (None, "")
+
+
+@virtual
+async def test_a_close_of_the_server_and_one_of_the_client() -> None:
+    transport = connection()
+    transport.connection.close(1008, "pool full", "server_busy")
+    assert await next_type(transport) == "error"
+    assert await over(transport) == transport.connection.ended == (1008, "pool full")
+    transport = connection()
+    await transport.aclose(1000, "bye")
+    assert transport.connection.ended == (1000, "bye")
+
+
+@virtual
+async def test_a_frozen_connection_is_silent_until_the_client_gives_up() -> None:
+    server = MemoryServer(SimulatorPolicy(expires_after=60), closed=Over, keepalive=40.0)
+    async with server.connect(URL, {}) as transport:
+        await next_type(transport)
+        start = anyio.current_time()
+        server.connections[0].freeze()
+        await anyio.sleep(10)
+        assert await over(transport) == (None, "keepalive ping timeout")
+        assert anyio.current_time() == start + 40
+
+
+@virtual
+async def test_without_patience_that_ends_it_is_silent_for_ever() -> None:
+    transport = connection(expires_after=60)
+    await next_type(transport)
+    transport.connection.freeze()
+    with anyio.move_on_after(100_000) as scope:
+        await transport.receive()
+    assert scope.cancelled_caught
+
+
+@virtual
+async def test_a_stall_shorter_than_the_clients_patience_is_only_late() -> None:
+    server = MemoryServer(closed=Over, keepalive=40.0)
+    async with server.connect(URL, {}) as transport:
+        await next_type(transport)
+        start = anyio.current_time()
+        server.connections[0].stall(39.0)
+        await transport.send(CLEAR)
+        assert server.sessions[0].received == deque()
+        assert await next_type(transport) == "input_audio_buffer.cleared"
+        assert anyio.current_time() == start + 39
+
+
+@virtual
+async def test_a_server_that_does_not_read_takes_so_much_and_then_holds_up_the_sender() -> None:
+    transport = connection()
+    await next_type(transport)
+    transport.connection.stall(30.0, writes=False)
+    start, frame = anyio.current_time(), b" " * (BUFFER // 4) + CLEAR
+    for _ in range(4):
+        await transport.send(frame)
+    assert anyio.current_time() == start
+    await transport.send(frame)
+    assert anyio.current_time() == start + 30
+    for _ in range(5):
+        assert await next_type(transport) == "input_audio_buffer.cleared"
+
+
+@virtual
+async def test_a_server_that_does_not_read_hears_it_when_it_does() -> None:
+    transport = connection()
+    await next_type(transport)
+    transport.connection.stall(5.0, writes=False)
+    start = anyio.current_time()
+    await transport.send(CLEAR)
+    assert await next_type(transport) == "input_audio_buffer.cleared"
+    assert anyio.current_time() == start + 5
+
+
+@virtual
+@pytest.mark.parametrize("how", ["drop", "aclose"])
+async def test_a_sender_that_is_held_up_hears_of_the_end(how: str) -> None:
+    transport = connection()
+    transport.connection.freeze()
+
+    async def send() -> None:
+        with pytest.raises(Over):
+            while True:
+                await transport.send(b" " * BUFFER)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
+            await anyio.wait_all_tasks_blocked()
+            if how == "drop":
+                transport.connection.drop()
+            else:
+                await transport.aclose()
+
+
+@virtual
+async def test_garbage_comes_as_it_is_and_bytes_that_are_no_frame_end_it() -> None:
+    transport = connection()
+    await next_type(transport)
+    transport.connection.say("{")
+    transport.connection.say(b"\xff", binary=True)
+    transport.connection.write(b"\x81\x7e")
+    transport.connection.say("never")
+    assert [await transport.receive() for _ in range(2)] == [b"{", b"\xff"]
+    assert (await over(transport))[0] is None
+
+
+@virtual
+async def test_a_planned_end_comes_at_its_time() -> None:
+    policy = SimulatorPolicy(mishaps=(Close(1011, "x", after=7.0), Drop(after=2.0)))
+    server = MemoryServer(policy, closed=Over)
+    for seconds, ending in ((7, (1011, "x")), (2, (None, ""))):
+        async with server.connect(URL, {}) as transport:
+            start = anyio.current_time()
+            assert await over(transport) == ending
+            assert anyio.current_time() == start + seconds
+
+
+@virtual
+async def test_a_call_of_ten_hours_with_two_connections_at_every_change() -> None:
+    server = MemoryServer(SimulatorPolicy(keep_received=10), closed=Over, keep=3)
+    start = anyio.current_time()
+    async with contextlib.AsyncExitStack() as connections, anyio.create_task_group() as old:
+        transport = await connections.enter_async_context(server.connect(URL, {}))
+        for session in range(10):
+            begun = anyio.current_time()
+            assert begun == start + session * 59 * 60
+            assert await next_type(transport) == "session.created"
+            for minute in range(60):
+                await anyio.sleep_until(begun + minute * 60)
+                await transport.send(CLEAR)
+                assert await next_type(transport) == "input_audio_buffer.cleared"
+            new = await connections.enter_async_context(server.connect(URL, {}))
+            old.start_soon(expires, transport, begun + 3600)
+            transport = new
+    assert len(server.sessions) == len(server.connections) == len(server.handshakes) == 3
+    assert server.sessions[-1].settings.session.id == "sess_11"
+
+
+async def expires(transport: MemoryTransport, when: float) -> None:
+    await transport.send(CLEAR)
+    assert await next_type(transport) == "input_audio_buffer.cleared"
+    assert await next_type(transport) == "error"
+    assert anyio.current_time() == when
+    assert await over(transport) == (1001, "session_expired")
+
+
+async def test_leaving_the_block_is_the_clients_close() -> None:
+    server = MemoryServer(closed=Over)
+    async with server.connect(URL, {}):
+        assert server.connections[0].ended is None
+    assert server.connections[0].ended == (1000, "")
+
+
+async def test_a_path_without_an_api_is_not_found() -> None:
+    server = MemoryServer(closed=Over)
+    with pytest.raises(HandshakeRefused) as caught:
+        async with server.connect("wss://anywhere.test/v1/chat", {}):
+            pass
+    assert caught.value.status == 404
+    assert not server.sessions
 
 
 async def test_a_refused_hello_is_heard() -> None:

@@ -322,7 +322,7 @@ async def test_a_brain_that_raises_ends_its_connection_alone(
         part = {"type": "input_text", "text": text}
         return {"type": "message", "role": "user", "content": [part]}
 
-    caplog.set_level(logging.CRITICAL, logger="websockets.server")
+    caplog.set_level(logging.ERROR, logger="realtime_client.simulator")
     async with serve(FAST, brain) as server:
         url = f"{server.url}?model=m"
         async with connected(url) as bad, connected(url) as good:
@@ -333,3 +333,7 @@ async def test_a_brain_that_raises_ends_its_connection_alone(
             await good.send("response.create", response={"input": [user("hello")]})
             frames = await good.until("response.done")
             assert one(frames, "response.output_text.done")["text"] == "fine"
+        (logged,) = caplog.records
+        assert logged.exc_info is not None
+        assert logged.exc_info[0] is LookupError
+        assert server.connections[0].ended == (1011, "internal error")

@@ -23,8 +23,9 @@ from realtime_client.errors import (
     RealtimeError,
     RequestRefused,
 )
+from realtime_client.patience import retry_after
 from realtime_client.redaction import without
-from realtime_client.rest.retry import Fate, fate_of, retry_after
+from realtime_client.rest.retry import Fate, fate_of
 
 __all__ = ["Answer", "Failure", "broken", "out_of_time", "refused", "request_id"]
 

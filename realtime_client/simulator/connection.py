@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from realtime_client.events import ErrorDetails
 from realtime_client.simulator.admission import Hello
-from realtime_client.simulator.mishaps import Close, Drop, Freeze, Ignore, Mishap, Refuse
+from realtime_client.simulator.mishaps import Close, Drop, Freeze, Ignore, Mishap
 from realtime_client.simulator.server import SimulatedSession
 
 __all__ = ["Ending", "Out", "Party", "ServerConnection"]
@@ -108,7 +108,9 @@ class ServerConnection:
         self._ending: Ending | None = None
         self._reads, self._writes = _Stall(), _Stall()
         self._ignoring = isinstance(mishap, Ignore)
-        self._planned = self._plan(mishap)
+        self._planned: Close | Drop | Freeze | None = None
+        self._due = inf
+        self._plan(mishap)
         party.join(self)
 
     @property
@@ -164,20 +166,17 @@ class ServerConnection:
 
     def receive(self, data: bytes | str, *, binary: bool = False) -> None:
         """Take one frame from the client."""
-        if not self._ignoring and self._ending is None:
+        if self._goes_on:
             self.session.receive(data, self._now(), binary=binary)
             self._party.ring()
 
     def take(self) -> list[Out]:
         """Return what is to be written now, in order, once; nothing while it is mute."""
         now = self._now()
-        if self._planned is not None and self._planned[0] <= now:
-            _, mishap = self._planned
-            self._planned = None
-            self._befall(mishap)
+        self._do_what_is_due(now)
         if self.mute_since is not None:
             return []
-        if not self._ignoring and self._ending is None:
+        if self._goes_on:
             self._party.pump(now)
         taken = list(self._out)
         self._out.clear()
@@ -185,7 +184,7 @@ class ServerConnection:
 
     def hand(self, frames: list[bytes]) -> None:
         """Queue what the session says."""
-        if self._ending is None and not self._ignoring:
+        if self._goes_on:
             self._out.extend(Out("text", frame) for frame in frames)
 
     @property
@@ -195,7 +194,7 @@ class ServerConnection:
         A connection that drops does so at once, one that closes waits until it may write.
         """
         wanted = self._ending
-        if wanted is None and not self._ignoring and self.session.close_wanted is not None:
+        if self._goes_on and self.session.close_wanted is not None:
             wanted = Ending(*self.session.close_wanted)
         if wanted is None or wanted.code is None:
             return wanted
@@ -218,10 +217,10 @@ class ServerConnection:
 
     def next_deadline(self) -> float | None:
         """When to call `take` again; None where nothing is planned."""
-        due = [inf if self._planned is None else self._planned[0]]
+        due = [self._due]
         if self.mute_since is not None:
             due.append(self._writes.until)
-        elif not self._ignoring and self._ending is None:
+        elif self._goes_on:
             session = self.session.next_deadline()
             due.append(inf if session is None else session)
         return None if min(due) == inf else min(due)
@@ -231,15 +230,31 @@ class ServerConnection:
         self.ended = self.ended or ended
         self._party.leave(self)
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the client and the session have anything to do with each other."""
+        return not self._ignoring and self._ending is None
+
     # --- mishaps -------------------------------------------------------------------------
 
-    def _plan(self, mishap: Mishap | None) -> tuple[float, Mishap] | None:
-        if mishap is None or isinstance(mishap, Ignore | Refuse):
-            return None
-        if mishap.after is not None:
-            return (self._now() + mishap.after, mishap)
-        self._befall(mishap)
-        return None
+    def _plan(self, mishap: Mishap | None) -> None:
+        match mishap:
+            case Close(after=None) | Drop(after=None) | Freeze(after=None):
+                self._befall(mishap)
+            case Close() | Drop() | Freeze():
+                self._planned = mishap
+
+    def _do_what_is_due(self, now: float) -> None:
+        """Time is counted from the first look, so that what comes later comes after the
+        session has begun, however busy the machine is.
+        """
+        if self._planned is None:
+            return
+        if self._due <= now:
+            mishap, self._planned, self._due = self._planned, None, inf
+            self._befall(mishap)
+        else:
+            self._due = min(self._due, now + (self._planned.after or 0.0))
 
     def _befall(self, mishap: Mishap) -> None:
         match mishap:

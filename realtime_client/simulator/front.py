@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from math import inf
-from ssl import SSLError
 from typing import Final
 
 import anyio
@@ -41,16 +40,16 @@ MAX_FRAME: Final = 32 * 1024 * 1024
 HANDSHAKE_TIMEOUT: Final = 10.0
 """Seconds that a client gets to say what it wants."""
 
+LONGEST_REQUEST: Final = 64 * 1024
+"""Bytes, from the first line to the blank one."""
+
 CLOSE_TIMEOUT: Final = 2.0
 """Seconds that a client gets to answer a close."""
 
-OVER: Final = (
-    anyio.BrokenResourceError,
-    anyio.ClosedResourceError,
-    anyio.EndOfStream,
-    OSError,
-)
+OVER: Final = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
 """How a stream says that its other end has gone."""
+
+_BLANK_LINE: Final = b"\r\n\r\n"
 
 _log = logging.getLogger("realtime_client.simulator")
 
@@ -91,6 +90,7 @@ class Front:
         self._connection: ServerConnection | None = None
         self._scope = anyio.CancelScope()
         self._wake, self._client_is_done = anyio.Event(), anyio.Event()
+        self._early = b""  # what has come behind the handshake
         self._message: list[bytes] = []  # the frames of it that have come
         self._binary = False
         self._writes: deque[bytes] = deque()
@@ -119,33 +119,41 @@ class Front:
 
     async def _serve(self) -> None:
         request = await self._request()
-        if request is not None:
-            hello = Hello.from_handshake(request.path, request.headers.raw_items())
-            match self._server.knock(hello):
-                case Drop(upgrade=False):
-                    return
-                case Ignore(upgrade=False):
-                    await self._until_it_leaves()
-                case Refuse() as refuse:
-                    self._protocol.send_response(_answer(refuse))
-                case mishap:
-                    self._protocol.send_response(self._protocol.accept(request))
-                    if self._protocol.state is State.OPEN:
-                        await self._converse(hello, mishap)
-                        return
-        await self._flush()
-        with anyio.move_on_after(CLOSE_TIMEOUT):
-            await self._until_it_leaves()
+        if request is None:
+            return
+        hello = Hello.from_handshake(request.path, request.headers.raw_items())
+        mishap = self._server.knock(hello)
+        match mishap:
+            case Drop(upgrade=False):
+                return
+            case Ignore(upgrade=False):
+                await self._until_it_leaves()
+            case Refuse():
+                self._protocol.send_response(_answer(mishap))
+            case _:
+                self._protocol.send_response(self._protocol.accept(request))
+        if self._protocol.state is State.OPEN:
+            await self._converse(hello, mishap)
+        else:
+            await self._flush()
+            with anyio.move_on_after(CLOSE_TIMEOUT):
+                await self._until_it_leaves()
 
     async def _request(self) -> Request | None:
-        """What the client asks for; None where that is not HTTP, or does not come in time."""
+        """What the client asks for; None where that is not HTTP, or does not come in time.
+
+        What comes after it is for later: it may be no frame, and has to wait for the answer.
+        """
+        head = b""
         with anyio.move_on_after(HANDSHAKE_TIMEOUT):
-            while self._protocol.handshake_exc is None:
-                self._protocol.receive_data(await self._stream.receive())
-                for event in self._protocol.events_received():
-                    if isinstance(event, Request):
-                        return event
-        return None
+            while _BLANK_LINE not in head and len(head) < LONGEST_REQUEST:
+                head += await self._stream.receive()
+                if not head[:1].isalpha():  # no HTTP; TLS, for example
+                    return None
+        head, blank, self._early = head.partition(_BLANK_LINE)
+        self._protocol.receive_data(head + blank)
+        events = self._protocol.events_received()
+        return next((event for event in events if isinstance(event, Request)), None)
 
     async def _until_it_leaves(self) -> None:
         while True:  # until the stream says that it is over
@@ -188,7 +196,8 @@ class Front:
     async def _read(self) -> None:
         try:
             while True:
-                data = await self._stream.receive()
+                data = self._early or await self._stream.receive()
+                self._early = b""
                 while self._connection is not None and self._connection.deaf_until is not None:
                     await self._clock.wait(anyio.Event(), self._connection.deaf_until)
                 self._protocol.receive_data(data)
@@ -275,9 +284,8 @@ class Front:
         return self._connection is not None and self._connection.mute_since is not None
 
     def _ending(self) -> Ending:
-        """What the first close frame said."""
-        received, sent = self._protocol.close_rcvd, self._protocol.close_sent
-        first = received if self._protocol.close_rcvd_then_sent else sent or received
+        """What the first close frame said; the answer to a client's repeats it."""
+        first = self._protocol.close_sent
         return Ending(None) if first is None else Ending(first.code, first.reason)
 
 

@@ -3,7 +3,7 @@
 A server can fail a client at four moments: it does not answer the handshake, it answers with
 an HTTP status, it says something else than `session.created`, or it goes away later. Where a
 mishap has `after`, that is the moment: None is in place of `session.created`, a number is so
-many seconds after the connection was made.
+many seconds after it.
 """
 
 from dataclasses import dataclass

@@ -97,9 +97,11 @@ class Server(Reception):
             # Shielded: when the caller is cancelled, the server is still closed in order.
             with anyio.CancelScope(shield=True):
                 async with anyio.create_task_group() as clients:
-                    with self._accepting or anyio.CancelScope():
-                        await listener.serve(self._serve_one, clients)
-                    await anyio.aclose_forcefully(listener)
+                    try:
+                        with self._accepting or anyio.CancelScope():
+                            await listener.serve(self._serve_one, clients)
+                    finally:
+                        await anyio.aclose_forcefully(listener)
                     for front in self._fronts:
                         front.close()
                     clients.cancel_scope.deadline = anyio.current_time() + 2 * CLOSE_TIMEOUT
@@ -121,9 +123,7 @@ class Server(Reception):
         if self._ssl is None:
             return stream
         with suppress(*OVER), anyio.move_on_after(HANDSHAKE_TIMEOUT):
-            return await TLSStream.wrap(
-                stream, server_side=True, ssl_context=self._ssl, standard_compatible=False
-            )
+            return await TLSStream.wrap(stream, server_side=True, ssl_context=self._ssl)
         await anyio.aclose_forcefully(stream)
         return None
 
