@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FATAL_CLOSE_CODES", "FATAL_ERRORS", "FATAL_STATUSES", "is_fatal"]
+__all__ = ["FATAL_CLOSE_CODES", "FATAL_ERRORS", "FATAL_STATUSES", "PASSING_ERRORS", "is_fatal"]
 
 FATAL_STATUSES: Final = frozenset(range(400, 500)) - {408, 425, 429}
 """HTTP: what is wrong with a request stays wrong, but for "too slow", "too early", "too many"."""
@@ -29,6 +29,12 @@ FATAL_ERRORS: Final = frozenset(
     }
 )
 """Errors by their name, be it in `code` or in `type`."""
+
+
+PASSING_ERRORS: Final = frozenset(
+    {"rate_limit_exceeded", "inference_rate_limit_exceeded", "server_error"}
+)
+"""Errors that the same request may not get the next time."""
 
 
 def is_fatal(close_code: int | None, *names: str | None) -> bool:
