@@ -18,10 +18,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from realtime_client.errors import ServerError
-from realtime_client.events import Session, SessionUpdate
+from realtime_client.events import (
+    Session,
+    SessionUpdate,
+    TranslationSessionConfig,
+    TranslationSessionUpdate,
+)
 from realtime_client.leaves import Drift, Leaves
 
 __all__ = [
@@ -30,12 +35,20 @@ __all__ = [
     "SETTLE",
     "TABLE",
     "Acknowledgement",
+    "Effective",
     "Input",
     "Intent",
     "Meaning",
     "Notice",
     "State",
+    "Update",
 ]
+
+Effective: TypeAlias = Session | TranslationSessionConfig
+"""What a server shows of a session of any kind."""
+
+Update: TypeAlias = SessionUpdate | TranslationSessionUpdate | dict[str, Any]
+"""A `session.update` as it goes out."""
 
 SETTLE: Final = 0.5
 """Seconds for which an answer that does not show what was asked may be somebody else's."""
@@ -57,14 +70,14 @@ class Intent(NamedTuple):
     asked: Leaves
     expires: float
     between_turns: bool = False
-    command: SessionUpdate | dict[str, Any] | None = None
+    command: Update | None = None
     opening: bool = False
 
 
 class Acknowledgement(NamedTuple):
     """The server's answer to an update."""
 
-    effective: Session
+    effective: Effective
     """The server's session object, whole."""
     changed: tuple[str, ...]
     """The paths whose acknowledged values are others than before."""
@@ -81,7 +94,7 @@ class Notice(NamedTuple):
     kind: str
     """`created`, `answer`, `foreign` (nobody here asked), `late` (an uncertain update was
     answered after all), or `late_rejection`."""
-    session: Session | None
+    session: Effective | None
     event_id: str | None = None
     error: ServerError | None = None
 

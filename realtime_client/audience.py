@@ -20,7 +20,7 @@ from realtime_client.response import Acting, Response
 from realtime_client.user_turn import UserTurns
 from realtime_client.watches import Waiter, Watches
 
-__all__ = ["Audience", "Runner"]
+__all__ = ["Audience", "Hearer", "Runner"]
 
 
 class Runner(Protocol):
@@ -36,6 +36,16 @@ class Runner(Protocol):
         """Refuse to wait for what waits for the function that is running."""
 
 
+class Hearer(Protocol):
+    """Whoever takes what a translation says."""
+
+    def tell(self, event: object) -> None:
+        """The server has said something."""
+
+    def end(self, error: RealtimeError) -> None:
+        """The session is over."""
+
+
 class Audience:
     """The listeners of one session, on whichever connection that is."""
 
@@ -47,12 +57,16 @@ class Audience:
         """Callers, by the request whose outcome they wait for."""
         self.runner: Runner | None = None
         """Who runs the function calls, if anybody does."""
+        self.hearer: Hearer | None = None
+        """Who takes what a translation says, where it is one."""
 
     def tell(self, happened: Happened, now: float) -> None:
         """A frame came: hand it to everybody whom it concerns."""
         watches = self.watches
         if watches.received:
             watches.tell(watches.received, Frame(happened.event, happened.raw))
+        if self.hearer is not None:
+            self.hearer.tell(happened.event)
         began = self.handles.tell(happened, now, self.waiting.__contains__)
         record = happened.response
         if began is not None and record is not None and record.event_id in self.waiting:
@@ -115,6 +129,8 @@ class Audience:
         self.watches.end(error)
         if self.runner is not None:
             self.runner.end(error)
+        if self.hearer is not None:
+            self.hearer.end(error)
 
     def _tell_calls(self, core: protocol.Protocol, news: list[News]) -> None:
         if self.runner is not None:

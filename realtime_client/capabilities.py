@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from realtime_client.acknowledgement import Effective
 from realtime_client.dialects import Dialect
-from realtime_client.events import Session, SessionConfig
+from realtime_client.events import SessionConfig
 from realtime_client.frames import detects, transcribes
 
 __all__ = ["Capabilities", "capabilities_of"]
@@ -51,7 +52,7 @@ class Capabilities:
     """How long a session lasts; None where nobody has said."""
 
 
-def capabilities_of(dialect: Dialect, session: Session | None) -> Capabilities:
+def capabilities_of(dialect: Dialect, session: Effective | None) -> Capabilities:
     """The capabilities of a session that was acknowledged so; None where none was yet."""
     converses = isinstance(session, SessionConfig)
     return Capabilities(
@@ -71,7 +72,7 @@ def capabilities_of(dialect: Dialect, session: Session | None) -> Capabilities:
     )
 
 
-def _speaks(session: Session | None) -> bool:
+def _speaks(session: Effective | None) -> bool:
     if not isinstance(session, SessionConfig):
         return False
     return "audio" in (session.output_modalities or ("audio",))

@@ -3,8 +3,8 @@
 "There is no resume: a new connection has an empty conversation." So what the old one knew is
 taken along as values: what was asked of the session and acknowledged, and each item in a form
 that a client may create again. A user's audio comes back as audio where it was kept, and else
-as its transcript. What the model said comes back as text, and only as far as it was heard: a
-model that remembers words which nobody heard goes on as if they had been said.
+as its transcript. What the model said comes back as text, and only as far as it was heard; see
+`recalling`.
 
 What cannot be created again is left behind, and named with the reason.
 """
@@ -12,13 +12,11 @@ What cannot be created again is left behind, and named with the reason.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 from pybase64 import b64encode
 
-from realtime_client.calls import Calls
-from realtime_client.conversation import Conversation
 from realtime_client.events import (
     UNSET,
     ContentPart,
@@ -30,11 +28,11 @@ from realtime_client.events import (
     MessageItem,
 )
 from realtime_client.input import InputLedger
-from realtime_client.kept import id_of, is_audio, is_growing, transcript_of
+from realtime_client.kept import id_of, is_audio, is_growing
 from realtime_client.leaves import Leaves
-from realtime_client.playback import PlaybackLedger
-from realtime_client.router import Router
-from realtime_client.usage import UsageLedger
+from realtime_client.memories import Memory, spoken
+from realtime_client.recalling import Form, recalled
+from realtime_client.survivors import Survivors
 
 __all__ = ["Carried", "LeftBehind", "Pending", "Restored", "Survivors", "carried"]
 
@@ -47,7 +45,7 @@ class Restored(NamedTuple):
     """
 
     item_id: str
-    form: Literal["whole", "text", "heard"]
+    form: Form
 
 
 class LeftBehind(NamedTuple):
@@ -71,151 +69,138 @@ class Pending(NamedTuple):
     was_sent: bool
 
 
-class Survivors(NamedTuple):
-    """What a new connection takes over from the one before."""
-
-    calls: Calls
-    playback: PlaybackLedger
-    usage: UsageLedger
-    router: Router
-    input: InputLedger
-    conversation: Conversation
-
-
 class Carried(NamedTuple):
     """What is to be put into a new session, in this order."""
 
     session: Leaves
     items: tuple[tuple[Item, Restored], ...]
     left: tuple[LeftBehind, ...]
-    playing: Mapping[str, str]
-    """The messages of which more may be heard yet, and all the words of each."""
+    playing: Mapping[str, Memory]
+    """The messages of which more may be heard yet, be they among the items or not."""
     forgotten: int
     """Of the oldest items, those that the mirror did not keep (`max_items`)."""
 
 
 def carried(old: Survivors, session: Leaves, now: float) -> Carried:
     """What to take along; nothing of what is carried is changed by that."""
-    found = list(_items(old, now))
-    items = tuple(one for one in found if not isinstance(one, LeftBehind))
-    left = tuple(one for one in found if isinstance(one, LeftBehind))
-    playing = {}
-    for item in old.conversation.items:
-        item_id = id_of(item) or ""
-        if old.playback.has_listener and old.playback.heard(item_id, 0, now) is not None:
-            words = transcript_of(item, 0)
-            if words is not None and not is_growing(item):
-                playing[item_id] = words
-    return Carried(session, items, left, playing, old.conversation.forgotten)
+    luggage = _Luggage(old, now)
+    for item_id, item in _in_order(old):
+        luggage.put(item_id, item)
+    for item_id in old.input.awaited:
+        if old.conversation.get(item_id) is None:
+            luggage.put_unseen(item_id)
+    return Carried(
+        session,
+        tuple(luggage.items),
+        tuple(luggage.left),
+        luggage.playing,
+        old.conversation.forgotten,
+    )
 
 
-class _Form:
-    """How much of an item comes back: what was worst of its parts."""
+def _in_order(old: Survivors) -> Iterator[tuple[str, Item | None]]:
+    """The items, and in their places the messages that are only just being put there."""
+    found: list[tuple[str, Item | None]] = [
+        (id_of(item) or "", item) for item in old.conversation.items
+    ]
+    for item_id, memory in old.memories:
+        if old.conversation.get(item_id) is None:
+            places = {known: place for place, (known, _) in enumerate(found, 1)}
+            place = 0 if memory.after == "root" else places.get(memory.after, len(found))
+            found.insert(place, (item_id, None))
+    yield from found
 
-    __slots__ = ("value",)
 
-    def __init__(self) -> None:
-        self.value: Literal["whole", "text", "heard"] = "whole"
-
-
-_SILENT: Final = "nobody heard a word of it"
+_CALL_CUT_OFF: Final = "the call was cut off"
+_NO_CALL: Final = "its call is not there"
+_NO_CONTENT: Final = "nothing is known of what it says"
+_NO_PICTURE: Final = "its picture is not here"
 _NO_WORDS: Final = "its audio is not kept here, and it has no transcript"
+_UNSEEN: Final = "it was committed, and nobody had seen it yet"
 
 
-def _items(old: Survivors, now: float) -> Iterator[tuple[Item, Restored] | LeftBehind]:
-    """The items of a conversation, each as it can be created again, or why it cannot."""
-    called: set[object] = set()
-    for item in old.conversation.items:
-        item_id = id_of(item) or ""
-        form = _Form()
+class _Luggage:
+    """What is gathered of the items of a conversation, one after the other."""
+
+    def __init__(self, old: Survivors, now: float) -> None:
+        self.items: list[tuple[Item, Restored]] = []
+        self.left: list[LeftBehind] = []
+        self.playing: dict[str, Memory] = {}
+        self._old = old
+        self._now = now
+        self._called: set[object] = set()
+        self._last = "root"
+
+    def put(self, item_id: str, item: Item | None) -> None:
+        """An item, as it can be created again, or why it cannot."""
         match item:
             case McpListToolsItem():
-                continue  # the new session asks the server of the tools by itself
-            case MessageItem(role="assistant"):
-                again: Item | str = _said(item, item_id, old, now, form)
+                return  # the new session asks the server of the tools by itself
+            case None | MessageItem(role="assistant"):
+                self._put_spoken(item_id, item)
             case MessageItem():
-                again = _written(item, item_id, old.input, form)
+                again, form = _written(item, item_id, self._old.input)
+                self._put(item_id, item, again, form)
             case FunctionCallItem() if is_growing(item) or item.status == "incomplete":
-                again = "the call was cut off"
-            case FunctionCallOutputItem() if item.call_id not in called:
-                again = "its call is not there"
+                self._put(item_id, item, _CALL_CUT_OFF)
+            case FunctionCallOutputItem() if item.call_id not in self._called:
+                self._put(item_id, item, _NO_CALL)
             case FunctionCallItem() | FunctionCallOutputItem():
-                called.add(item.call_id)
-                again = replace(item, object=UNSET, status=UNSET)
+                self._called.add(item.call_id)
+                self._put(item_id, item, replace(item, object=UNSET, status=UNSET))
             case _:
-                again = f"a client cannot create an item of type {item.type}"
-        if isinstance(again, str):
-            yield LeftBehind(item_id, item, again)
+                why = f"a client cannot create an item of type {item.type}"
+                self._put(item_id, item, why)
+
+    def put_unseen(self, item_id: str) -> None:
+        """A message of the user that the server has committed and not shown."""
+        audio = self._old.input.said(item_id)
+        if audio is None:
+            self._put(item_id, None, _UNSEEN)
         else:
-            yield again, Restored(item_id, form.value)
+            item = MessageItem(id=item_id, role="user", content=(_audio(audio),))
+            self._put(item_id, None, item)
 
+    def _put_spoken(self, item_id: str, item: Item | None) -> None:
+        what = recalled(item_id, item, self._old, self._now)
+        if what.playing is not None:
+            self.playing[item_id] = Memory(what.playing, self._last)
+            self._last = item_id
+        again = spoken(item_id, what.heard)
+        if item is not None or again is not None:
+            self._put(item_id, item, again or what.why, what.form)
 
-def _written(item: MessageItem, item_id: str, ledger: InputLedger, form: _Form) -> Item | str:
-    """A message of the user or of the system."""
-    parts = []
-    for part in item.content or ():
-        again = _part(part, item_id, ledger, form)
+    def _put(
+        self, item_id: str, item: Item | None, again: Item | str, form: Form = "whole"
+    ) -> None:
         if isinstance(again, str):
-            return again
-        parts.append(again)
-    return MessageItem(id=item_id, role=item.role, content=tuple(parts))
+            self.left.append(LeftBehind(item_id, item, again))
+        else:
+            self.items.append((again, Restored(item_id, form)))
+            self._last = item_id
 
 
-def _part(
-    part: ContentPart, item_id: str, ledger: InputLedger, form: _Form
-) -> ContentPart | str:
-    if is_audio(part):
-        audio = ledger.kept.get(item_id) if ledger.kept is not None else None
-        if audio is not None:
-            return ContentPart(type="input_audio", audio=b64encode(audio).decode())
-        if not isinstance(part.transcript, str) or not part.transcript:
-            return _NO_WORDS
-        form.value = "text"
-        return ContentPart(type="input_text", text=part.transcript)
-    if part.type == "input_image" and not part.image_url:
-        return "its picture is not here"
-    return part
+def _written(item: MessageItem, item_id: str, ledger: InputLedger) -> tuple[Item | str, Form]:
+    """A message of the user or of the system."""
+    parts: list[ContentPart] = []
+    form: Form = "whole"
+    said = ledger.said(item_id) if sum(map(is_audio, item.content or ())) == 1 else None
+    for part in item.content or ():
+        if part.type == "input_image" and not part.image_url:
+            return _NO_PICTURE, form
+        if not is_audio(part):
+            parts.append(part)
+        elif said is not None:
+            parts.append(_audio(said))
+        elif isinstance(part.transcript, str) and part.transcript:
+            form = "text"
+            parts.append(ContentPart(type="input_text", text=part.transcript))
+        else:
+            return _NO_WORDS, form
+    if not parts:
+        return _NO_CONTENT, form
+    return MessageItem(id=item_id, role=item.role, content=tuple(parts)), form
 
 
-def _said(
-    item: MessageItem, item_id: str, old: Survivors, now: float, form: _Form
-) -> Item | str:
-    """A message of the model: what of it was heard, as text."""
-    texts = []
-    parts: Any = item.content or ()
-    count = max(len(parts), 1 if is_growing(item) else 0)
-    for index in range(count):
-        part = parts[index] if index < len(parts) else None
-        if part is not None and not is_audio(part):
-            if is_growing(item):
-                return "it was not finished"
-            texts.append(part.text or "")
-            continue
-        text = _heard(item, item_id, index, old, now, form)
-        if text:
-            texts.append(text)
-    content = tuple(ContentPart(type="output_text", text=text) for text in texts if text)
-    if not content:
-        return _SILENT if form.value == "heard" or not is_growing(item) else "it was not finished"
-    return MessageItem(id=item_id, role="assistant", content=content)
-
-
-def _heard(
-    item: MessageItem, item_id: str, index: int, old: Survivors, now: float, form: _Form
-) -> str | None:
-    """The words of a part that were heard: of one that is being played, up to now."""
-    interrupted = old.conversation.interrupted.get((item_id, index))
-    if interrupted is not None:
-        form.value = "heard"
-        return interrupted.heard
-    if (item_id, index) in old.conversation.truncations:
-        form.value = "heard"
-        return None  # cut by hand, and nobody here knows at which word
-    progress = old.playback.heard(item_id, index, now) if old.playback.has_listener else None
-    if progress is not None:
-        form.value = "heard"
-        return progress.transcript
-    if is_growing(item):
-        return None
-    form.value = "text" if form.value == "whole" else form.value
-    return transcript_of(item, index)
+def _audio(audio: bytes) -> ContentPart:
+    return ContentPart(type="input_audio", audio=b64encode(audio).decode())

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from realtime_client.acknowledgement import Effective
 from realtime_client.carrying import LeftBehind, Restored
 from realtime_client.errors import RealtimeError
-from realtime_client.events import Session
 from realtime_client.input import Span
 from realtime_client.leaves import Drift
 
@@ -45,7 +45,7 @@ class Reconnected:
     error: RealtimeError
     tries: int
     seconds: float
-    effective: Session | None
+    effective: Effective | None
     ignored: tuple[Drift, ...]
     restored: tuple[Restored, ...]
     not_restored: tuple[LeftBehind, ...]

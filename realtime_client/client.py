@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import os
 import secrets
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, Unpack
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack
 
 import anyio
 
 from realtime_client import events, protocol
 from realtime_client.config import asked_by
-from realtime_client.connection import Connection, Making
-from realtime_client.credentials import Credential, Headers
+from realtime_client.connection import Connection
+from realtime_client.credentials import Credential
 from realtime_client.dialects import Dialect
-from realtime_client.endpoints import Endpoint, OpenAI, shown
-from realtime_client.errors import ClientClosed, CredentialFailed, RealtimeError, UsageError
+from realtime_client.endpoints import Endpoint
+from realtime_client.entering import Entering, Means
+from realtime_client.errors import InvalidConfig, UsageError
 from realtime_client.former import warn_of_former_variables
 from realtime_client.items import ConversationVerbs
-from realtime_client.keeper import Keeper
 from realtime_client.leaves import Leaves
 from realtime_client.looking import Looking
 from realtime_client.machines import Limits
@@ -40,7 +40,7 @@ from realtime_client.targets import Target
 from realtime_client.toolbox import Toolbox
 from realtime_client.tools import ToolFunction
 from realtime_client.trace import Trace
-from realtime_client.transport import Connect, Keepalive, connect_websocket
+from realtime_client.transport import Connect, Keepalive
 from realtime_client.verbs import InputAudioBufferVerbs, ResponseVerbs
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Group(Protocol):
         """The client is not live any more."""
 
 
-class Client(Talking, Looking):
+class Client(Entering, Talking, Looking):
     """A session with a Realtime model. Use it as `async with Client(...) as c:`, once.
 
     Where: `endpoint` is an `Endpoint` or a URL (`wss://host/v1/realtime`); without one it is
@@ -89,13 +89,14 @@ class Client(Talking, Looking):
 
     How: `open_timeout` seconds for connecting and again for the acknowledgement,
     `close_timeout` seconds for the closing handshake, `response_timeout` seconds of silence
-    before a response counts as abandoned, `chunk_ms` (20 to 1,000) for the length of the
-    appended audio, `quality` of its resampling (soxr's names, or `low_delay`),
-    `on_short_commit` for turns under 100 ms, `unheard` for what becomes at an interruption of
-    messages that nobody has heard a word of, `max_items` items of the conversation to be
-    mirrored, `max_calls` functions to run at once, `max_rounds` of calls in a row,
-    `tool_timeout` seconds for each call. `ssl` is a TLS context, `proxy` the URL of one or None
-    for none, `connect` another transport than a WebSocket, `trace` is called with every frame.
+    before a response counts as abandoned, or a request about an item as not answered,
+    `chunk_ms` (20 to 1,000) for the length of the appended audio, `quality` of its resampling
+    (soxr's names, or `low_delay`), `on_short_commit` for turns under 100 ms, `unheard` for what
+    becomes at an interruption of messages that nobody has heard a word of, `max_items` items of
+    the conversation to be mirrored, `max_calls` functions to run at once, `max_rounds` of calls
+    in a row, `tool_timeout` seconds for each call. `ssl` is a TLS context, `proxy` the URL of
+    one or None for none, `connect` another transport than a WebSocket, `trace` is called with
+    every frame.
 
     How long: a lost connection is replaced as `reconnect` says, and one whose session is about
     to end as `rollover` says; None turns that off. What the user said comes back to a new
@@ -138,20 +139,27 @@ class Client(Talking, Looking):
     ) -> None:
         warn_of_former_variables(os.environ)
         self._config = session_from(session, shortcuts)
-        self._endpoint = _endpoint(endpoint, api_key)
         self._model = _model(model, self._config)
         self._call_id = call_id
         self._functions = tool_functions(session, shortcuts)
         self._group = group
-        planned = rollover.replay * 1000 if rollover else 0
-        replayed = max(planned, reconnect.audio.ms if reconnect else 0)
-        self._how = How(
+        self._means = Means.of(
+            endpoint,
+            api_key,
             open_timeout=open_timeout,
             close_timeout=close_timeout,
-            limits=Limits(response_timeout, max_items, unheard, int(replayed), keep_user_audio),
+            patience=response_timeout,
+            keepalive=keepalive,
             reconnect=reconnect,
             rollover=rollover,
+            ssl=ssl,
+            proxy=proxy,
+            connect=connect,
             trace=trace,
+        )
+        replay_ms = self._means.replay_ms
+        self._how = How(
+            limits=Limits(response_timeout, max_items, unheard, replay_ms, keep_user_audio),
             chunk_ms=chunk_ms,
             quality=quality,
             on_short_commit=on_short_commit,
@@ -160,122 +168,46 @@ class Client(Talking, Looking):
             tool_timeout=tool_timeout,
         )
         self._how.check()
-        self._connect = connect or connect_websocket(
-            open_timeout=open_timeout,
-            close_timeout=close_timeout,
-            keepalive=keepalive,
-            ssl=ssl,
-            proxy=proxy,
-        )
-        self._connection: Connection | None = None
 
-    def __repr__(self) -> str:
-        endpoint = getattr(self, "_endpoint", None)  # __init__ may have failed
-        return f"<Client {shown(endpoint.url) if endpoint else 'without an endpoint'}>"
+    def _begin(self) -> None:
+        self._session = self._enter_group()
 
-    async def __aenter__(self) -> Self:
-        """Connect, configure, and wait for the server's acknowledgement.
-
-        Raises:
-            ConnectFailed: No connection, or the server refused the session.
-            SessionUpdateRejected: The server refused the configuration.
-        """
-        if self._connection is not None:
-            raise UsageError("a Client is entered once; make another one for another session")
-        try:
-            self._session = self._enter_group()
-            connection = self._new_connection()
-            await connection.enter()
-            try:
-                await self._keeper.open()
-            except RealtimeError as error:
-                connection.finish(error)
-                raise
-            finally:
-                if not connection.protocol.is_open:
-                    connection.finish(ClientClosed("it did not open"))
-                    await connection.leave()
-        except BaseException:
-            self._leave_group()
-            raise
-        if self._how.reconnect is not None or self._how.rollover is not None:
-            connection.start(self._keeper.run, name="realtime_client keeper")
-        return self
-
-    def _new_connection(self) -> Connection:
-        """A connection that is to be opened, and what belongs to it."""
-        how = self._how
-        connection = Connection(
-            Making(
-                core=self._new_core,
-                connect=self._connect,
-                where=self._where,
-                close_timeout=how.close_timeout,
-                reconnect=how.reconnect,
-                # What a sideband joins is not its own to replace.
-                rollover=None if self._target.kind == "sideband" else how.rollover,
-                session_seconds=self._endpoint.dialect.session_seconds,
-                trace=how.trace,
-            )
-        )
-        self._connection, self._rooms = connection, Rooms.of(connection, how)
-        self._keeper = Keeper(connection)
-        connection.on_moved = self._moved
+    def _furnish(self, connection: Connection) -> None:
+        self._rooms = Rooms.of(connection, self._how)
         if self._group is not None:
             self._rooms.tools.add(*self._group.functions)
         self._rooms.tools.add(*self._functions)
-        return connection
 
     def _moved(self, samples: int) -> None:
-        """Another link is in force, which begins with this much audio of the old one."""
         self._rooms.uplink.moved(samples)
-        if self._group is not None:
-            self._group.caught_up(self)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """What the group has asked for while there was no connection is asked for now.
+
+        The new one was opened with most of it, and for that nothing goes out.
+        """
+        connection = self._open()
+        if self._group is None or connection.outage is not None or connection.ended is not None:
+            return
+        missed = self._group.missed(self)
+        self._group.caught_up(self)
+        if missed:
+            with suppress(InvalidConfig):  # what this server could never take
+                connection.protocol.update(missed, now=anyio.current_time(), timeout=10.0)
+                connection.link.after()
 
     def _new_core(self, before: Estate | None) -> protocol.Protocol:
-        """The core of a link: with what the one before has left, if there was one."""
         return protocol.Protocol(
             nonce=secrets.token_hex(4),
             now=anyio.current_time(),
-            session=self._session if before is None else self._missed(),
-            open_timeout=self._how.open_timeout,
+            session=self._session if before is None else None,
+            open_timeout=self._means.open_timeout,
             limits=self._how.limits,
-            dialect=self._endpoint.dialect,
+            dialect=self._dialect,
             before=before,
             resumes=self._target.kind == "sideband",
         )
-
-    async def _where(self) -> tuple[str, Headers]:
-        """The address and the credential: anew for each connection, as tokens expire."""
-        url, seconds = self._endpoint.connect_url(self._target), self._how.open_timeout
-        with anyio.move_on_after(seconds):
-            return url, await self._endpoint.connect_headers()
-        raise CredentialFailed(f"no credential came within {seconds:g} seconds", retryable=True)
-
-    async def aclose(self) -> None:
-        """Close, in bounded time, from any state and any task. Every stream and call ends.
-
-        Leaving the block does it, too. What was queued is written first, within the time for
-        closing. A second call does nothing.
-        """
-        self._leave_group()
-        if self._connection is not None:
-            self._keeper.close()
-            await self._connection.aclose()
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            await self.aclose()
-            await self._open().leave()
-        except anyio.get_cancelled_exc_class():
-            # The owner is being cancelled. What his block raised is his, and comes first.
-            if exc is None:
-                raise
 
     # -- the wire's own verbs, grouped as the wire groups them ---------------------------
 
@@ -336,32 +268,19 @@ class Client(Talking, Looking):
             return Target.sideband(self._call_id)
         if wanted.get(("type",)) == "transcription":
             return Target.transcription()
-        return self._endpoint.target(self._model or wanted.get(("model",)))
+        return self._means.endpoint.target(self._model or wanted.get(("model",)))
 
-    def _missed(self) -> Leaves | None:
+    def _missed(self) -> Leaves:
         """What the group has asked for while there was no connection."""
-        return self._group.missed(self) if self._group is not None else None
+        return self._group.missed(self) if self._group is not None else {}
 
-    def _leave_group(self) -> None:
+    def _over(self) -> None:
         if self._group is not None:
             self._group.leave(self)
 
     @property
     def _dialect(self) -> Dialect:
-        return self._endpoint.dialect
-
-    def _open(self) -> Connection:
-        if self._connection is None:
-            raise UsageError("the client is not connected: use it as `async with Client() as c:`")
-        return self._connection
-
-
-def _endpoint(endpoint: Endpoint | str | None, api_key: Credential | None) -> Endpoint:
-    if isinstance(endpoint, Endpoint):
-        if api_key is not None:
-            raise UsageError("the endpoint has its own credential; give api_key= to one of them")
-        return endpoint
-    return OpenAI(api_key) if endpoint is None else Endpoint(endpoint, api_key=api_key)
+        return self._means.endpoint.dialect
 
 
 def _model(model: str | None, config: AnySession | None) -> str | None:

@@ -29,11 +29,13 @@ from realtime_client.acknowledgement import (
     SETTLE,
     TABLE,
     Acknowledgement,
+    Effective,
     Input,
     Intent,
     Meaning,
     Notice,
     State,
+    Update,
 )
 from realtime_client.codec import encode
 from realtime_client.errors import (
@@ -42,7 +44,7 @@ from realtime_client.errors import (
     ServerError,
     SessionUpdateRejected,
 )
-from realtime_client.events import Session, SessionUpdate, UnsetType
+from realtime_client.events import TranslationSessionConfig, UnsetType
 from realtime_client.fixed import refuse
 from realtime_client.leaves import (
     Leaves,
@@ -62,7 +64,7 @@ __all__ = ["Configuration", "asked_by"]
 class _Unclear(NamedTuple):
     """A word of the server that may be the answer or somebody else's, until a time."""
 
-    session: Session
+    session: Effective
     before: Leaves
     until: float
 
@@ -71,7 +73,7 @@ class Configuration:
     """The session's configuration: the server's word, and the intents that wait for it."""
 
     def __init__(self, *, acknowledges: bool = True) -> None:
-        self.acknowledged: Session | None = None
+        self.acknowledged: Effective | None = None
         """The server's session object, or None before `session.created`."""
         self.spoken = False
         """Whether the model has spoken, which freezes the voice."""
@@ -134,7 +136,7 @@ class Configuration:
             refuse(intent.asked, self._leaves, spoken=self.spoken)
         self._waiting.append(intent)
 
-    def next_update(self, *, between_turns: bool) -> SessionUpdate | dict[str, Any] | None:
+    def next_update(self, *, between_turns: bool) -> Update | None:
         """The update whose turn it is, now on the wire; None while there is none.
 
         Intents that turn out to be impossible or to change nothing are answered on the way.
@@ -165,7 +167,10 @@ class Configuration:
         if not wanted:
             self._answer(intent, self._leaves)
             return None
-        session = {"type": self._leaves.get(("type",), "realtime"), **tree(wanted)}
+        session = tree(wanted)
+        if not isinstance(self.acknowledged, TranslationSessionConfig):
+            # "`session.type` is required in every update, except for translation sessions."
+            session = {"type": self._leaves.get(("type",), "realtime"), **session}
         return {"type": "session.update", "event_id": intent.event_id, "session": session}
 
     def withdraw(self, event_id: str) -> bool:
@@ -178,7 +183,9 @@ class Configuration:
 
     # -- what happens -------------------------------------------------------------------
 
-    def on_created(self, session: Session, now: float, shown: dict[str, Any] | None = None) -> None:
+    def on_created(
+        self, session: Effective, now: float, shown: dict[str, Any] | None = None
+    ) -> None:
         """`session.created`: the session exists, with the server's defaults.
 
         `shown` is the session as the server wrote it, where that is at hand: it may have
@@ -186,7 +193,9 @@ class Configuration:
         """
         self._adopt(session, shown, Input.CREATED, now)
 
-    def on_updated(self, session: Session, now: float, shown: dict[str, Any] | None = None) -> None:
+    def on_updated(
+        self, session: Effective, now: float, shown: dict[str, Any] | None = None
+    ) -> None:
         """`session.updated`: the server's new word."""
         self._adopt(session, shown, Input.UPDATED, now)
 
@@ -246,7 +255,7 @@ class Configuration:
     # -- within -------------------------------------------------------------------------
 
     def _adopt(
-        self, session: Session, shown: dict[str, Any] | None, happened: Input, now: float
+        self, session: Effective, shown: dict[str, Any] | None, happened: Input, now: float
     ) -> None:
         """Take the server's word, and find out whom it answers."""
         meaning = TABLE[self.state, happened]
@@ -266,6 +275,8 @@ class Configuration:
             case Meaning.LATE:
                 late = self._late.popleft()
                 self._presumed.append(late.event_id)
+                if _shows(self._leaves, late.asked):
+                    self.obtained.update(whole(late.asked, before))
                 self._trust_again()
                 self.notices.append(Notice("late", session, late.event_id))
             case _:
@@ -278,7 +289,7 @@ class Configuration:
             self._trusted = True
 
     def _settle(
-        self, intent: Intent, before: Leaves, session: Session, *, presumed: bool = False
+        self, intent: Intent, before: Leaves, session: Effective, *, presumed: bool = False
     ) -> None:
         """The update on the wire has been answered, or is presumed to have been.
 
@@ -345,13 +356,13 @@ def _rejection(intent: Intent, error: ServerError) -> SessionUpdateRejected:
     )
 
 
-def _plain(session: Session) -> dict[str, Any]:
+def _plain(session: Effective) -> dict[str, Any]:
     value = msgspec.json.decode(encode(session))
     assert isinstance(value, dict)
     return value
 
 
-def asked_by(session: Session) -> dict[Path, Any]:
+def asked_by(session: Effective) -> dict[Path, Any]:
     """The leaves that a session object asks for: all but those that only the server makes."""
     named = leaves(_plain(session))
     return {path: value for path, value in named.items() if path not in _SERVERS_OWN}

@@ -24,7 +24,7 @@ from realtime_client.errors import InvalidClientEvent
 from realtime_client.frames import Frame
 from realtime_client.lives import Asked, ResponseRecord, WhenBusy
 from realtime_client.machines import ASKING, Machine, Machines, text, with_item_id
-from realtime_client.outbox import Outbox
+from realtime_client.outbox import APPENDS, Outbox
 from realtime_client.outcome import Outcome
 from realtime_client.playback import Cut
 
@@ -66,6 +66,11 @@ class Desk:
         return f"{kind}_{self._nonce}_{self._counter}"
 
     @property
+    def correlates_errors(self) -> bool:
+        """Whether a refusal names the request that it refuses."""
+        return self._dialect.correlates_errors
+
+    @property
     def open_requests(self) -> tuple[str, ...]:
         """The requests that have no end yet, oldest first."""
         return tuple(self._asked)
@@ -100,8 +105,15 @@ class Desk:
     def put(self, event: Any, command: Any) -> None:
         """Queue what has no answer."""
         self.outbox.put(event, encode(command))
-        if type(event) is events.InputAudioBufferAppend:
+        if type(event) in APPENDS:
             self._machines.input.on_append(event.audio)
+
+    def append(self, audio: bytes | str) -> None:
+        """Queue audio, as a session of this kind takes it."""
+        translates = self._surface is events.TRANSLATION
+        kind = events.SessionInputAudioBufferAppend if translates else events.InputAudioBufferAppend
+        event = kind(audio=audio)
+        self.put(event, event)
 
     def ask(self, event: Any, command: Any) -> str:
         """Hand a command to the machine that will find its answer, and queue it."""
@@ -117,9 +129,20 @@ class Desk:
         self._put(asked.event, encode(asked.raw))
         return event_id
 
-    def ask_as_is(self, event: events.SessionUpdate, command: Any, expires: float) -> str:
+    def ask_own(self, event: events.ClientEvent) -> str:
+        """Ask on our own behalf: nobody waits for it, so it goes with its connection."""
+        event_id = self.ask(event, event)
+        self._creates.pop(event_id, None)
+        return event_id
+
+    def ask_as_is(
+        self,
+        event: events.SessionUpdate | events.TranslationSessionUpdate,
+        command: Any,
+        expires: float,
+    ) -> str:
         """A `session.update` of the caller's own making."""
-        if not isinstance(event.session, (events.SessionConfig, events.TranscriptionSessionConfig)):
+        if isinstance(event.session, events.UnknownVariant):
             raise InvalidClientEvent(
                 "session.update needs a session whose `type` is 'realtime' or 'transcription'"
             )
@@ -183,6 +206,8 @@ class Desk:
         if machines.cuts:
             for event in self._cutting():
                 self._put(event)
+        if machines.memories:
+            self._correct(now)
 
     def _put(self, event: Any, raw: bytes | None = None) -> None:
         """Queue a command about an item; a truncation that nobody will answer is done with that."""
@@ -226,29 +251,19 @@ class Desk:
         cuts, self._machines.cuts = self._machines.cuts, []
         for cut in cuts:
             self._machines.conversation.note_heard(cut.item_id, cut.content_index, cut.transcript)
-            if cut.item_id in self._machines.memories:
-                yield from self.rewritten(cut.item_id, cut.transcript)
-            elif cut.deletes:
+            if self._machines.memories.on_cut(cut):
+                continue
+            if cut.deletes:
                 yield events.ConversationItemDelete(item_id=cut.item_id)
             else:
                 yield _truncate(cut)
 
-    def rewritten(self, item_id: str, words: str) -> Iterator[events.ClientEvent]:
-        """A message that came back as text says something else now, in its place.
-
-        "Only model output audio messages can be truncated", so it is taken out and put there
-        again; and only taken out where no word is left.
-        """
-        conversation = self._machines.conversation
-        self._machines.memories.pop(item_id, None)
-        before = conversation.before(item_id)
-        if before is None:
-            return  # it is not there any more
-        yield events.ConversationItemDelete(item_id=item_id)
-        if words:
-            part = events.ContentPart(type="output_text", text=words)
-            item = events.MessageItem(id=item_id, role="assistant", content=(part,))
-            yield events.ConversationItemCreate(previous_item_id=before, item=item)
+    def _correct(self, now: float) -> None:
+        """What came back while it was played is remembered as it was heard."""
+        memories, machines = self._machines.memories, self._machines
+        due = memories.corrections(machines.conversation, machines.playback, now)
+        for item_id, event in list(due):
+            memories.on_asked(self.ask_own(event), item_id)
 
 
 def _truncate(cut: Cut) -> events.ConversationItemTruncate:

@@ -8,8 +8,10 @@ import msgspec
 
 from realtime_client import events
 from realtime_client._repair import UNREADABLE
+from realtime_client.acknowledgement import Effective
 from realtime_client.errors import ConnectionLost, RealtimeError, ReconnectFailed, ServerError
 from realtime_client.lives import ResponseRecord
+from realtime_client.ruler import PCM, Form
 from realtime_client.verdicts import Verdict
 
 __all__ = [
@@ -94,7 +96,7 @@ def shown(data: bytes | str) -> dict[str, Any] | None:
     return session if isinstance(session, dict) and _is_shallow(session, DEEPEST) else None
 
 
-def transcribes(session: events.Session) -> bool:
+def transcribes(session: Effective) -> bool:
     """Whether a session writes down what the user says."""
     if not isinstance(session, (events.SessionConfig, events.TranscriptionSessionConfig)):
         return False
@@ -102,7 +104,7 @@ def transcribes(session: events.Session) -> bool:
     return bool(heard and heard.transcription)
 
 
-def interrupts(session: events.Session | None) -> bool:
+def interrupts(session: Effective | None) -> bool:
     """Whether the server cancels what it says when the user speaks.
 
     `interrupt_response` is true where it is left out; without turn detection nobody listens.
@@ -114,7 +116,7 @@ def interrupts(session: events.Session | None) -> bool:
     return bool(detection) and getattr(detection, "interrupt_response", True) is not False
 
 
-def detects(session: events.Session) -> bool:
+def detects(session: Effective) -> bool:
     """Whether the server finds the user's turns by itself.
 
     What a server does not say is taken for its default, which is that it does.
@@ -125,21 +127,22 @@ def detects(session: events.Session) -> bool:
     return heard is None or heard is events.UNSET or heard.turn_detection is not None
 
 
-def heard_format(session: events.Session) -> tuple[int, int]:
-    """How the user's audio lies in bytes: samples a second, bytes a sample."""
+def heard_format(session: Effective) -> Form:
+    """How the user's audio lies in bytes."""
     if isinstance(session, (events.SessionConfig, events.TranscriptionSessionConfig)):
         heard = session.audio.input if session.audio else None
         form: Any = heard.format if heard else None
-        if getattr(form, "type", None) in ("audio/pcmu", "audio/pcma"):
-            return 8_000, 1
+        kind = getattr(form, "type", None)
+        if kind in ("audio/pcmu", "audio/pcma"):
+            return Form(kind, 8_000, 1)
         rate = getattr(form, "rate", None)
         if isinstance(rate, int) and rate > 0:
-            return rate, 2
-    return 24_000, 2
+            return PCM._replace(rate=rate)
+    return PCM
 
 
 def output_format(
-    session: events.Session | None, resource: events.ResponseResource
+    session: Effective | None, resource: events.ResponseResource
 ) -> events.AudioFormat | None:
     """What a response speaks in: as it says itself, or else as was acknowledged."""
     sides = [resource.audio, session.audio if isinstance(session, events.SessionConfig) else None]

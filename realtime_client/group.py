@@ -100,6 +100,7 @@ class SessionGroup:
                 outcomes[client] = error
                 if isinstance(error, ConnectionFailed) and client in self._clients:
                     self._clients[client].update(asked)
+                    client._catch_up()  # it may have another connection by now
 
         clients = self.clients
         async with anyio.create_task_group() as tasks:
@@ -108,6 +109,7 @@ class SessionGroup:
         alive = [end for end in outcomes.values() if not isinstance(end, ConnectionFailed)]
         if alive and all(isinstance(end, SessionUpdateRejected) for end in alive):
             self._take_back(wanted, before)
+            self._forget(asked)
         return {client: outcomes[client] for client in clients}
 
     def _take_back(self, refused: Leaves, before: Leaves) -> None:
@@ -122,6 +124,13 @@ class SessionGroup:
                 self._leaves[path] = before[path]
             else:
                 del self._leaves[path]
+
+    def _forget(self, refused: Leaves) -> None:
+        """What no server takes would keep every client from coming back, too."""
+        for missed in self._clients.values():
+            for path, value in refused.items():
+                if missed.get(path, UNSET) is value:
+                    del missed[path]
 
     def enter(self, client: Client, own: Leaves) -> dict[Path, Any]:
         """Count a client as live; returns the group's fields under its own."""

@@ -33,7 +33,13 @@ _Dict = Mapping[str, Any]
 
 
 class ItemVerbs:
-    """`conversation.item.*`. Each is answered by an event about the item."""
+    """`conversation.item.*`. Each is answered by an event about the item.
+
+    One that is not answered within the `response_timeout` of the client raises
+    `AcknowledgementTimeout`. An item that was being created when the connection was lost is
+    created in the new session, and its caller gets it from there; any other request ends with
+    `ConnectionLost`.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -71,7 +77,7 @@ class ItemVerbs:
         """Cut an assistant's audio after `audio_end_ms` whole milliseconds.
 
         The end is at most that of the audio that the server sent: past it, the server refuses,
-        and some then fall silent. Some servers never answer; put a time limit around it there.
+        and some then fall silent. Some servers never answer it.
 
         Raises:
             UsageError: No whole number, or less than 0. Nothing was sent.
@@ -127,7 +133,7 @@ class ConversationVerbs:
 
     def changes(self) -> Once[Change]:
         """What happens to the items from now on, whoever does it."""
-        self._connection.check_open()
+        self._connection.check_alive()
         return self._connection.watches.new_changes()
 
     async def sync(

@@ -32,8 +32,10 @@ from realtime_client.connection import Connection
 from realtime_client.errors import ConnectionLost, RealtimeError, ReconnectFailed, SessionSilent
 from realtime_client.fatal import is_fatal
 from realtime_client.input import Span
+from realtime_client.leaves import whole
 from realtime_client.link import Link
 from realtime_client.reconnect import Budget, Reconnect
+from realtime_client.restoring import Estate
 from realtime_client.rollover import Moments, Rollover, moments
 from realtime_client.streams import Bell
 
@@ -77,8 +79,9 @@ class Keeper:
             except RealtimeError as error:
                 wanted = self._making.reconnect is not None and self._policy.opening
                 self._budget.on_lost(anyio.current_time())
-                if not wanted or not error.retryable or not await self._pause():
+                if not wanted or not error.retryable or not await self._pause(error):
                     raise
+                connection.check_alive()  # it may have been closed meanwhile
                 connection.link = connection.new_link(None)
             else:
                 self._budget.on_open(anyio.current_time())
@@ -117,11 +120,10 @@ class Keeper:
         connection, begun = self._connection, anyio.current_time()
         self._budget.on_lost(begun)
         if not planned:
-            connection.watches.tell(connection.watches.connections, Disconnected(lost))
-            _log.warning("the connection is lost: %s", lost)
+            self._tell_lost(lost)
         last, cause = lost, None if planned else self._fatal(lost)
         while cause is None:
-            if link is None and not await self._pause():
+            if link is None and not await self._pause(last):
                 cause = last
                 break
             try:
@@ -129,18 +131,24 @@ class Keeper:
                     link = await self._another(self._budget.left(anyio.current_time()))
                 await self._caught_up(link)
             except RealtimeError as error:
+                if planned:
+                    planned = False
+                    self._tell_lost(lost)
                 _log.warning("no other connection yet: %s", error)
-                link, last, cause = None, error, None if error.retryable else error
+                again = error.retryable and self._making.reconnect is not None
+                link, last, cause = None, error, None if again else error
             else:
                 self._take_over(link, lost, begun, planned=planned)
                 return
         self._give_up(lost, cause)
 
-    async def _pause(self) -> bool:
-        """Wait before a try; whether there is one."""
-        delay = self._budget.next_delay(anyio.current_time(), random.random())
+    async def _pause(self, last: RealtimeError) -> bool:
+        """Wait before a try, as long as the server has asked for; whether there is one."""
+        now = anyio.current_time()
+        asked = getattr(last, "retry_after", None) or 0.0
+        delay = self._budget.next_delay(now, random.random(), asked)
         if delay is not None:
-            await anyio.sleep(delay)
+            await _until(self._connection.lost, now + delay)  # or until it is closed
         return delay is not None
 
     async def _another(self, seconds: float) -> Link:
@@ -150,11 +158,18 @@ class Keeper:
             RealtimeError: It could not be had, or not in this time.
         """
         connection = self._connection
-        link = connection.new_link(connection.protocol.estate(anyio.current_time()))
+        link = connection.new_link(self._estate())
         with anyio.move_on_after(seconds):
             await connection.open(link)
             return link
         raise SessionSilent("the time for reconnecting is over")
+
+    def _estate(self) -> Estate:
+        """What the link in force knows, or knew, and what was asked for since it was lost."""
+        estate = self._connection.protocol.estate(anyio.current_time())
+        carried = estate.carried.session
+        session = {**carried, **whole(self._making.missed(), carried)}
+        return estate._replace(carried=estate.carried._replace(session=session))
 
     async def _caught_up(self, link: Link) -> None:
         """What has been said since the link was made is known to it, too.
@@ -164,13 +179,13 @@ class Keeper:
         """
         with anyio.move_on_after(CATCH_UP):
             while link.error is None:
-                now = anyio.current_time()
-                if link.protocol.catch_up(self._connection.protocol.estate(now), now):
+                if link.protocol.catch_up(self._estate(), anyio.current_time()):
                     return
                 link.after()
                 await link.in_time(link.news)
+        error = link.error or SessionSilent("it sent no answer to what was restored")
         await link.aclose()
-        raise link.error or SessionSilent("it did not answer what was restored")
+        raise error
 
     def _take_over(self, link: Link, lost: RealtimeError, begun: float, *, planned: bool) -> None:
         connection, tries = self._connection, self._budget.tried
@@ -195,6 +210,11 @@ class Keeper:
         )
         self._budget.on_open(now)
         connection.watches.tell(connection.watches.connections, report)
+
+    def _tell_lost(self, lost: RealtimeError) -> None:
+        watches = self._connection.watches
+        watches.tell(watches.connections, Disconnected(lost))
+        _log.warning("the connection is lost: %s", lost)
 
     def _fatal(self, lost: RealtimeError) -> RealtimeError | None:
         """What says that trying again is of no use."""
@@ -227,18 +247,27 @@ class Keeper:
             _log.warning("no other connection to change to: %s", error)
             if not error.retryable:
                 self._stays = connection.link
-            await _until(connection.lost, anyio.current_time() + AGAIN)
+            await self._while_it_serves(AGAIN)
             return
-        while link.error is None:
+        while link.error is None and connection.ended is None:
             if connection.outage is not None:
                 await self._come_back(connection.outage, link, planned=False)
                 return
             if await self._is_time(link, when):
+                if self._making.flush is not None:
+                    await self._making.flush()
                 why = ConnectionLost("the session was about to end, and was replaced")
-                connection.link.lose(why)
+                connection.replace(why)
                 await self._come_back(why, link, planned=True)
                 return
-        await _until(connection.lost, anyio.current_time() + AGAIN)
+        await link.aclose()
+        await self._while_it_serves(AGAIN)
+
+    async def _while_it_serves(self, seconds: float) -> None:
+        """Wait, unless the link in force is lost already, or as soon as it is."""
+        connection = self._connection
+        if connection.outage is None and connection.ended is None:
+            await _until(connection.lost, anyio.current_time() + seconds)
 
     async def _is_time(self, link: Link, when: Moments) -> bool:
         """Whether the link is to take over now; waits a little where it is not."""
@@ -247,7 +276,7 @@ class Keeper:
             return True
         if not core.is_quiet(now):
             await _until(self._connection.changed, min(when.latest, now + LOOK))
-        elif link.protocol.catch_up(core.estate(now), now):
+        elif link.protocol.catch_up(self._estate(), now):
             return True
         else:
             link.after()

@@ -50,6 +50,9 @@ class Owner(Protocol):
     def on_news(self, link: Link) -> None:
         """The core has done something: requests may have got their end."""
 
+    def on_sooner(self, link: Link) -> None:
+        """The core has to be looked at sooner than anybody who waits knows."""
+
     def on_lost(self, link: Link, error: RealtimeError) -> None:
         """The link is over. Told once."""
 
@@ -199,18 +202,16 @@ class Link:
             self.protocol.on_deadline(anyio.current_time())
             self.after()
 
-    def after(self) -> bool:
-        """After the core has done something: it is told, and what is ready is written.
-
-        Returns whether the core has to be looked at sooner than anybody who waits knows.
-        """
+    def after(self) -> None:
+        """After the core has done something: it is told, and what is ready is written."""
         self._owner.on_news(self)
         self.news.ring()
         deadline = self.protocol.next_deadline()
         nearer = deadline is not None and deadline < self._deadline
         if nearer or self.protocol.outbox_bytes:
             self._to_write.ring()
-        return nearer
+        if nearer:
+            self._owner.on_sooner(self)
 
 
 def _known(error: Exception) -> RealtimeError:

@@ -17,34 +17,23 @@ from realtime_client.streams import Once
 from realtime_client.usage import Totals
 from realtime_client.user_turn import UserTurn
 
-__all__ = ["Looking"]
+__all__ = ["Looking", "Watching"]
 
 
-class Looking:
-    """What can be seen of a client. Its streams outlive a connection that is replaced."""
+class Watching:
+    """What can be seen of a session of any kind.
+
+    Its streams outlive a connection that is replaced.
+    """
 
     def _open(self) -> Connection:
         """The session, once it has been entered."""
-        raise NotImplementedError
-
-    @property
-    def _dialect(self) -> Dialect:
-        """How the server speaks."""
         raise NotImplementedError
 
     def _live(self) -> Connection:
         connection = self._open()
         connection.check_alive()
         return connection
-
-    def responses(self) -> Once[Response]:
-        """Every response that begins from now on, whoever started it.
-
-        The server starts responses by itself, after a turn that the VAD has ended or an
-        idle time-out. The subscription begins with this call, so make it before what you
-        want to hear the answer of.
-        """
-        return self._live().watches.new_responses()
 
     def events(self) -> Once[Frame]:
         """Every event that the server sends from now on, typed, with its raw bytes."""
@@ -55,15 +44,6 @@ class Looking:
         """Every event that goes out from now on, typed, with its raw bytes."""
         watches = self._live().watches
         return watches.frames(watches.sent, "sent()")
-
-    def orphans(self) -> Once[Happened]:
-        """Every event from now on that nobody is told of, and why.
-
-        `verdict` is `discarded` where its response was given up or is being cancelled,
-        `orphan` where it names a response that nobody knows or that is over, `duplicate`
-        where it has come before.
-        """
-        return self._live().watches.new_strays()
 
     def errors(self) -> Once[RealtimeError]:
         """Every error from now on that belongs to no call.
@@ -78,10 +58,6 @@ class Looking:
         another one is tried for, `Reconnected` where one is in force, with what it has."""
         return self._live().watches.new_connections()
 
-    def user_turns(self) -> Once[UserTurn]:
-        """Every spoken turn of the user that begins from now on, with its transcript."""
-        return self._live().audience.user_turns.subscribe()
-
     async def ready(self) -> None:
         """Wait for a connection where there is none now, because one was lost.
 
@@ -90,6 +66,52 @@ class Looking:
             ClientClosed: The client was closed.
         """
         await self._open().ready()
+
+    @property
+    def connect_seconds(self) -> float:
+        """How long it took to make the connection that is in force, or was until it was lost.
+
+        From the asking for the credential to the acknowledgement of the configuration, and of the
+        conversation where it replaced another one.
+        """
+        return self._open().link.opened_in
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection now: not between a loss and what comes after it."""
+        connection = self._open()
+        return connection.outage is None and connection.ended is None
+
+
+class Looking(Watching):
+    """What can be seen of a conversation."""
+
+    @property
+    def _dialect(self) -> Dialect:
+        """How the server speaks."""
+        raise NotImplementedError
+
+    def responses(self) -> Once[Response]:
+        """Every response that begins from now on, whoever started it.
+
+        The server starts responses by itself, after a turn that the VAD has ended or an
+        idle time-out. The subscription begins with this call, so make it before what you
+        want to hear the answer of.
+        """
+        return self._live().watches.new_responses()
+
+    def orphans(self) -> Once[Happened]:
+        """Every event from now on that nobody is told of, and why.
+
+        `verdict` is `discarded` where its response was given up or is being cancelled,
+        `orphan` where it names a response that nobody knows or that is over, `duplicate`
+        where it has come before.
+        """
+        return self._live().watches.new_strays()
+
+    def user_turns(self) -> Once[UserTurn]:
+        """Every spoken turn of the user that begins from now on, with its transcript."""
+        return self._live().audience.user_turns.subscribe()
 
     # -- what is known ------------------------------------------------------------------
 
@@ -122,21 +144,6 @@ class Looking:
         return self._open().protocol.router.stats
 
     @property
-    def connect_seconds(self) -> float:
-        """How long it took to make the connection that is in force, or was until it was lost.
-
-        From the asking for the credential to the acknowledgement of the configuration, and of the
-        conversation where it replaced another one.
-        """
-        return self._open().link.opened_in
-
-    @property
     def capabilities(self) -> Capabilities:
         """What this server can do, as far as its dialect and the acknowledged session say."""
         return capabilities_of(self._dialect, self._open().protocol.config.acknowledged)
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether there is a connection now: not between a loss and what comes after it."""
-        connection = self._open()
-        return connection.outage is None and connection.ended is None

@@ -21,6 +21,7 @@ from realtime_client.errors import (
     SessionRefused,
     SessionSilent,
 )
+from realtime_client.fatal import is_fatal
 from realtime_client.outcome import Outcome
 
 __all__ = ["CLOSE_FOLLOWS", "Opening", "refused"]
@@ -62,8 +63,13 @@ class Opening:
         self.by = now + self._timeout
 
     def goes_on(self, waits_for: str, now: float) -> None:
-        """The server has answered, and the next thing is waited for."""
-        self._waits_for = waits_for
+        """The server has answered, and the next thing is waited for, with a time of its own."""
+        if waits_for != self._waits_for:
+            self._waits_for = waits_for
+            self.moves(now)
+
+    def moves(self, now: float) -> None:
+        """A part of what is waited for has come: the rest has as much time again."""
         self.by = now + self._timeout
 
     def done(self, answer: Any) -> Outcome:
@@ -80,6 +86,11 @@ class Opening:
         """An `error` came before there was a session. The first one is the reason."""
         if self._refusal is None:
             self._refusal, self.by = error, now + CLOSE_FOLLOWS
+
+    def on_session(self) -> list[RealtimeError]:
+        """There is a session, so an `error` from before was no refusal of it: it is told as any."""
+        refusal, self._refusal = self._refusal, None
+        return [refusal] if refusal is not None else []
 
     def on_lost(self, error: RealtimeError) -> Outcome:
         """The connection has ended before it was open."""
@@ -103,4 +114,6 @@ class Opening:
 
 
 def _said(refusal: ServerError, close_code: int | None) -> SessionRefused:
-    return refused(refusal.message, code=refusal.name, close_code=close_code)
+    names = (refusal.code, refusal.type)  # "match code or type"
+    code = next((name for name in names if is_fatal(None, name)), refusal.name)
+    return refused(refusal.message, code=code, close_code=close_code)

@@ -48,9 +48,11 @@ __all__ = [
     "SHORTCUTS",
     "AnySession",
     "SessionShortcuts",
+    "Shortcuts",
     "plain",
     "session_from",
     "tool_functions",
+    "with_shortcuts",
 ]
 
 _Dict = Mapping[str, Any]
@@ -85,8 +87,10 @@ class SessionShortcuts(TypedDict, total=False):
     include: Sequence[str] | None
 
 
-SHORTCUTS: Mapping[str, tuple[tuple[str, ...], str | None]] = {
-    # name:            (path in the session object,           field a bare string stands for)
+Shortcuts = Mapping[str, tuple[tuple[str, ...], str | None]]
+"""By name: the path in the session object, and the field that a bare string stands for."""
+
+SHORTCUTS: Shortcuts = {
     "instructions": (("instructions",), None),
     "output_modalities": (("output_modalities",), None),
     "voice": (("audio", "output", "voice"), None),
@@ -125,17 +129,7 @@ def session_from(
     tree = plain(session) if session is not None else {}
     refuse_former_names({**tree, **shortcuts})
     refuse_flat_session(tree)
-    for name, value in shortcuts.items():
-        refuse_former_values(name, value)
-        if name not in SHORTCUTS:
-            raise InvalidConfig(
-                f"unknown session option {name!r}; the shortcuts are {', '.join(SHORTCUTS)}; "
-                "everything else goes into session={...} in the wire's own shape"
-            )
-        path, bare = SHORTCUTS[name]
-        if bare is not None and isinstance(value, str):
-            value = {bare: value}
-        _put(tree, path, plain(value), name)
+    with_shortcuts(tree, shortcuts, SHORTCUTS)
     if not tree:
         return None
     tree.setdefault("type", kind)
@@ -144,6 +138,25 @@ def session_from(
         refuse_former_values(path[-1], value)
     refuse_impossible(flat)
     return _checked(tree)
+
+
+def with_shortcuts(tree: dict[str, Any], given: Mapping[str, Any], table: Shortcuts) -> None:
+    """Put what was given by shortcuts into a session object.
+
+    Raises:
+        InvalidConfig: An unknown name, a value of an older client, or a field given twice.
+    """
+    for name, value in given.items():
+        refuse_former_values(name, value)
+        if name not in table:
+            raise InvalidConfig(
+                f"unknown session option {name!r}; the shortcuts are {', '.join(table)}; "
+                "everything else goes into session={...} in the wire's own shape"
+            )
+        path, bare = table[name]
+        if bare is not None and isinstance(value, str):
+            value = {bare: value}
+        _put(tree, path, plain(value), name)
 
 
 def tool_functions(

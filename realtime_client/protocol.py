@@ -35,36 +35,21 @@ import msgspec
 
 from realtime_client import events
 from realtime_client.acknowledgement import Intent
-from realtime_client.calls import Calls
-from realtime_client.carrying import Pending, carried
 from realtime_client.codec import client_event_from_dict, decode, encode
-from realtime_client.config import Configuration
-from realtime_client.conversation import Conversation
 from realtime_client.desk import Desk
 from realtime_client.dialects import GA, Dialect, incoming
 from realtime_client.errors import InvalidServerEvent, RealtimeError, ServerError
 from realtime_client.fatal import is_fatal
-from realtime_client.frames import Frame, Happened, ending, server_error, shown
-from realtime_client.input import InputLedger, Unheard
+from realtime_client.frames import Frame, Happened, server_error, shown
+from realtime_client.handlers import HANDLERS, Shown, adopted, called, over
+from realtime_client.handover import Handover
 from realtime_client.leaves import Leaves
 from realtime_client.lives import ResponseRecord, WhenBusy
-from realtime_client.machines import (
-    ASKING,
-    HANDLERS,
-    Command,
-    Limits,
-    Machines,
-    adopted,
-    called,
-    over,
-)
+from realtime_client.machines import ASKING, Command, Limits, Machines
 from realtime_client.opening import Opening
 from realtime_client.outcome import Outcome
-from realtime_client.playback import PlaybackLedger
 from realtime_client.restoring import Estate, Restoring
-from realtime_client.router import NOT_ACTIVE, Abandoned, Router
-from realtime_client.turns import Turns
-from realtime_client.usage import UsageLedger
+from realtime_client.router import NOT_ACTIVE, Abandoned
 from realtime_client.verdicts import DELTAS, SESSION_ROUTE, Route, Verdict
 
 __all__ = ["Protocol"]
@@ -73,11 +58,7 @@ RAW_PATIENCE: Final = 10.0
 """Seconds for the answer to a `session.update` that was sent as it is."""
 
 
-APPEND: Final = 96_000
-"""Bytes of an append that says again what was said: 2 s of 24 kHz PCM."""
-
-
-class Protocol:
+class Protocol(Handover):
     """One connection's side of the Realtime protocol. See the module for the contract.
 
     `nonce` is a short random text that tells this connection's responses and ids from
@@ -104,85 +85,18 @@ class Protocol:
         """The errors that belong to no request; whoever tells them empties the list."""
         self.fatal: ServerError | None = None
         """The server's last word, where it says that trying again is of no use."""
-        self._opening = Opening(f"{nonce}-open", open_timeout, now)
-        self._machines = Machines(nonce, dialect, limits, before.survivors if before else None)
-        self._desk = Desk(nonce, self._machines, surface, dialect)
-        self._restoring: Restoring | None = None
+        machines = Machines(nonce, dialect, limits, before.survivors if before else None)
+        desk = Desk(nonce, machines, surface, dialect)
+        super().__init__(machines, desk, Opening(f"{nonce}-open", open_timeout, now))
         if before is not None:
-            self._restoring = Restoring(before, self._desk, self._machines, resumes=resumes)
+            self._restoring = Restoring(before, desk, machines, resumes=resumes)
             session = None if resumes else {**before.carried.session, **(session or {})} or None
         self._acknowledgement: Any = None
-        self._pending: tuple[Pending, ...] = ()
         self._surface = surface
         self._dialect = dialect
         self._now = now
-        self._outcomes: list[Outcome] = []
         if session is not None:
             self._desk.ask_config(Intent(self.opening, session, expires=math.inf, opening=True))
-
-    @property
-    def config(self) -> Configuration:
-        """What the server acknowledged about the session."""
-        return self._machines.config
-
-    @property
-    def conversation(self) -> Conversation:
-        """The server's items."""
-        return self._machines.conversation
-
-    @property
-    def router(self) -> Router:
-        """The responses."""
-        return self._machines.router
-
-    @property
-    def calls(self) -> Calls:
-        """The function calls, and what is to be done about them."""
-        return self._machines.calls
-
-    @property
-    def turns(self) -> Turns:
-        """What the user says."""
-        return self._machines.turns
-
-    @property
-    def usage(self) -> UsageLedger:
-        """What it has cost."""
-        return self._machines.usage
-
-    @property
-    def input(self) -> InputLedger:
-        """What the server has been sent of the user's audio."""
-        return self._machines.input
-
-    @property
-    def playback(self) -> PlaybackLedger:
-        """How far each message has come."""
-        return self._machines.playback
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the server has acknowledged the configuration."""
-        return self._opening.is_open
-
-    @property
-    def is_opening(self) -> bool:
-        """Whether that is still to be seen."""
-        return self._opening.by is not None
-
-    @property
-    def opening(self) -> str:
-        """The request whose outcome is the first thing that an embedder waits for."""
-        return self._opening.name
-
-    @property
-    def outbox_bytes(self) -> int:
-        """How much is ready to be written."""
-        return self._desk.outbox.size
-
-    def connected(self, now: float) -> None:
-        """The socket is open: the time for the acknowledgement begins."""
-        self._opening.connected(now)
 
     # -- commands out ---------------------------------------------------------------
 
@@ -203,7 +117,7 @@ class Protocol:
             event = client_event_from_dict(command, self._surface)
             # A copy, so that nobody can change it while it waits for its turn.
             command = msgspec.json.decode(encode(command))
-        if type(event) is events.SessionUpdate:
+        if isinstance(event, (events.SessionUpdate, events.TranslationSessionUpdate)):
             expires = math.inf if now is None else now + RAW_PATIENCE
             return self._desk.ask_as_is(event, command, expires)
         if type(event) is events.ResponseCreate:
@@ -252,23 +166,17 @@ class Protocol:
 
     def outcomes(self) -> list[Outcome]:
         """The requests that have got their end since the last call."""
-        sources = (
-            self._outcomes,
-            self.config.outcomes,
-            self.router.creates.outcomes,
-            self.input.outcomes,
-            self._desk.outcomes,
-        )
-        if not any(sources):
+        ended = [outcome for source in self._ended for outcome in source]
+        if not ended:
             return []
-        ended = [outcome for source in sources for outcome in source]
-        for source in sources:
+        for source in self._ended:
             source.clear()
         if self._restoring is not None:
             ended = self._restoring.see(ended)
+            self.strays += self._restoring.take_strays()
         for outcome in ended:
             self._desk.forget(outcome.event_id)
-        return ended
+        return [one for one in ended if not self._machines.memories.on_outcome(one)]
 
     def abandoned(self) -> list[Abandoned]:
         """The responses that have ended without a `response.done` since the last call."""
@@ -318,6 +226,10 @@ class Protocol:
             self._desk.forget(event_id)
         self._desk.next(now)
 
+    def was_sent(self, event_id: str) -> bool:
+        """Whether a request may have reached the server: it is not in the queue any more."""
+        return event_id not in self._desk.outbox.unsent
+
     def data_to_send(self) -> Iterator[Frame]:
         """The frames that are ready, oldest first; each one taken is the caller's to write."""
         return self._desk.take()
@@ -327,20 +239,20 @@ class Protocol:
     def receive(self, data: bytes | str, now: float) -> Happened:
         """One text frame from the server. Never raises, whatever it holds."""
         self._now, self.fatal = now, None
-        self._machines.input.on_word()
+        self._machines.input.on_word(self._desk.outbox.audio)
         raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
         data = incoming(self._dialect, raw)
         event = decode(data, self._surface)
         route = SESSION_ROUTE
-        if type(event) is events.SessionUpdated or type(event) is events.SessionCreated:
+        handler = HANDLERS.get(type(event))
+        if handler is not None:
+            route = handler(self._machines, event, now)
+        elif isinstance(event, Shown):
             adopted(self._machines, event, now, shown(data))
         elif type(event) is events.ErrorEvent:
             route = self._on_error(event, now)
         elif type(event) is events.InvalidEvent:
             self.strays.append(InvalidServerEvent(event.reason))
-        else:
-            handler = HANDLERS.get(type(event))
-            route = handler(self._machines, event, now) if handler else SESSION_ROUTE
         if route.outcome is not None:
             self._outcomes.append(route.outcome)
         if type(event) not in DELTAS or self._machines.cuts:
@@ -348,87 +260,6 @@ class Protocol:
         if self.is_opening:
             self._see_whether_open(event, now)
         return Happened(event, raw, route.verdict, route.record)
-
-    # -- one connection after another -------------------------------------------------
-
-    @property
-    def restoring(self) -> Restoring | None:
-        """What has become of what the connection before had left, if there was one."""
-        return self._restoring
-
-    def is_quiet(self, now: float) -> bool:
-        """Whether nobody speaks or is about to, on either side, and nothing is on its way."""
-        machines, desk = self._machines, self._desk
-        busy = desk.open_requests or desk.outbox.size or machines.turns.open
-        return not (
-            busy
-            or not machines.router.is_idle
-            or not machines.input.is_empty
-            or not machines.calls.is_idle
-            or machines.playback.is_playing(now)
-        )
-
-    def lost(self, error: RealtimeError, *, comes_back: bool = False) -> None:
-        """The connection is over: every question gets its end.
-
-        What was written and never answered is uncertain: the server may have acted on it. Where
-        another connection `comes_back` in its place, items that are being created are the one
-        thing that is still answered: by that connection.
-        """
-        unsent = self._unsent
-        unsent |= {one.event_id for one in self._pending if not one.was_sent}
-        self.config.lost()
-        questions = dict.fromkeys(self._desk.open_requests)
-        told = (
-            self._outcomes,
-            self.config.outcomes,
-            self.router.creates.outcomes,
-            self._desk.outcomes,
-        )
-        ended = {outcome.event_id for outcomes in told for outcome in outcomes}
-        pending = self._desk.pending() if comes_back else ()
-        self._pending = tuple(one for one in pending if one.event_id not in ended)
-        ended |= {one.event_id for one in self._pending}
-        if self.is_opening:
-            self._outcomes.append(self._opening.on_lost(error))
-            ended.add(self.opening)
-        self._outcomes += [
-            Outcome(event_id, error=ending(error, event_id not in unsent))
-            for event_id in questions
-            if event_id not in ended
-        ]
-        self._machines.lost(comes_back=comes_back)
-        self._desk.outbox.clear()
-
-    def estate(self, now: float) -> Estate:
-        """What the next connection inherits: to be asked when this one is lost, or about to be
-        replaced. Nothing is changed by that."""
-        survivors = self._machines.survivors
-        return Estate(carried(survivors, self.config.obtained, now), survivors)
-
-    def catch_up(self, estate: Estate, now: float) -> bool:
-        """The connection before has gone on; whether nothing is left to be done for that."""
-        assert self._restoring is not None, "there was a connection before this one"
-        done = self._restoring.catch_up(estate, now)
-        self._desk.next(now)
-        return done
-
-    @property
-    def pending(self) -> tuple[Pending, ...]:
-        """Of a connection that was lost: the items that the next one is to create."""
-        return self._pending
-
-    def take_over(self, unheard: Unheard, pending: tuple[Pending, ...] = ()) -> None:
-        """This connection is in force from now on: what was in no turn is said again, first.
-
-        `pending` is what the one before was creating.
-        """
-        self._machines.input.base = unheard.base
-        for start in range(0, len(unheard.audio), APPEND):
-            append = events.InputAudioBufferAppend(audio=unheard.audio[start : start + APPEND])
-            self._desk.put(append, append)
-        if self._restoring is not None:
-            self._restoring.settle(pending)
 
     # -- time -----------------------------------------------------------------------
 
@@ -453,11 +284,18 @@ class Protocol:
         """The configuration first, then the conversation; each step is acknowledged."""
         config, opening = self.config, self._opening
         if self._restoring is not None:
-            self._outcomes = self._restoring.see(self._outcomes)
+            to_do, self._outcomes = self._restoring.to_do, self._restoring.see(self._outcomes)
+            if self._restoring.to_do < to_do:
+                opening.moves(now)
+        if config.acknowledged is not None:
+            self.strays += opening.on_session()
         if self._acknowledgement is None:
             answer = self._take(opening.name)
             if answer is None:
-                if config.acknowledged is None or opening.name in self._desk.open_requests:
+                if config.acknowledged is None:
+                    return
+                if opening.name in self._desk.open_requests:
+                    opening.goes_on("session.updated", now)
                     return
                 answer = Outcome(opening.name, event)
             if answer.error is not None:
@@ -511,9 +349,3 @@ class Protocol:
             return named
         asked = [event_id for event_id in desk.open_requests if event_id not in self._unsent]
         return asked[0] if len(asked) == 1 else named
-
-    @property
-    def _unsent(self) -> frozenset[str]:
-        """The requests that the server cannot know of."""
-        waiting = {one.event_id or "" for one in self.router.creates.waiting}
-        return self._desk.outbox.unsent | self.config.unsent | waiting

@@ -14,9 +14,11 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from realtime_client.errors import UsageError
 from realtime_client.given import check_seconds, check_whole
 
 __all__ = ["DROP", "Budget", "OutageAudio", "Reconnect", "keep"]
+
 
 @dataclass(frozen=True, slots=True)
 class OutageAudio:
@@ -48,9 +50,10 @@ class Reconnect:
 
     `tries` connections are tried, for at most `total` seconds from the loss on. Before the
     first there is a pause of up to `first`, then twice as long each time up to `longest`, less
-    a random part of up to a half. After `healthy` seconds of a connection the budget is whole
-    again. `audio` is what becomes of what is said meanwhile: `DROP` or `keep(ms)`. With
-    `opening` the first connection of a client is tried again in the same way.
+    a random part of up to a half; one that would outlast `total` is the end. After `healthy`
+    seconds of a connection the budget is whole again. `audio` is what becomes of what is said
+    meanwhile: `DROP` or `keep(ms)`. With `opening` the first connection of a client is tried
+    again in the same way.
     """
 
     tries: int = 8
@@ -62,6 +65,8 @@ class Reconnect:
     opening: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.audio, OutageAudio):
+            raise UsageError(f"audio is DROP or keep(ms); got {self.audio!r}; nothing was sent")
         check_whole("tries", self.tries, 1)
         check_seconds("total", self.total, zero=False)
         check_seconds("first", self.first, zero=True)
@@ -97,16 +102,18 @@ class Budget:
         if self._by == math.inf:
             self._by = now + self._policy.total
 
-    def next_delay(self, now: float, chance: float) -> float | None:
+    def next_delay(self, now: float, chance: float, asked: float = 0.0) -> float | None:
         """Seconds until the next try, which counts from here on; None where there is none.
 
-        `chance` is random, from 0 to 1.
+        A try that would begin when the time is over is none. `chance` is random, from 0 to 1;
+        `asked` is for how long the server wants to be left alone.
         """
-        if self._tried >= self._policy.tries or now >= self._by:
-            return None
         pause = min(self._policy.longest, self._policy.first * 2.0 ** min(self._tried, 64))
+        delay = max(pause * (1 - chance / 2), asked)
+        if self._tried >= self._policy.tries or now + delay >= self._by:
+            return None
         self._tried += 1
-        return min(pause * (1 - chance / 2), self._by - now)
+        return delay
 
     def left(self, now: float) -> float:
         """Seconds until the end of the time in all."""

@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from realtime_client.connection import Connection
-from realtime_client.errors import UsageError
 from realtime_client.given import check_choice, check_seconds, check_whole
 from realtime_client.items import ConversationVerbs
 from realtime_client.machines import Limits
 from realtime_client.player import Playback
-from realtime_client.reconnect import Reconnect
-from realtime_client.rollover import Rollover
 from realtime_client.session import SessionVerbs
 from realtime_client.toolbox import Toolbox
-from realtime_client.trace import Trace
 from realtime_client.uplink import Uplink
 from realtime_client.verbs import InputAudioBufferVerbs, ResponseVerbs
 
@@ -27,12 +23,7 @@ HOW_WELL: Final = ("QQ", "LQ", "MQ", "HQ", "VHQ", "low_delay")
 class How(NamedTuple):
     """How a client goes about it. All times are in seconds but `chunk_ms`."""
 
-    open_timeout: float
-    close_timeout: float
     limits: Limits
-    reconnect: Reconnect | None
-    rollover: Rollover | None
-    trace: Trace | None
     chunk_ms: int
     quality: str
     on_short_commit: Literal["pad", "error"]
@@ -46,8 +37,6 @@ class How(NamedTuple):
         Raises:
             UsageError: It names the parameter and its range.
         """
-        check_seconds("open_timeout", self.open_timeout, zero=False)
-        check_seconds("close_timeout", self.close_timeout, zero=True)
         check_seconds("response_timeout", self.limits.patience, zero=False)
         check_seconds("tool_timeout", self.tool_timeout, zero=False)
         check_whole("max_items", self.limits.max_items, 1)
@@ -56,8 +45,6 @@ class How(NamedTuple):
         check_whole("chunk_ms", self.chunk_ms, 20, 1_000)
         check_choice("quality", self.quality, HOW_WELL)
         check_choice("on_short_commit", self.on_short_commit, ("pad", "error"))
-        if not (self.trace is None or callable(self.trace)):
-            raise UsageError(f"trace is a function of a direction and a frame; got {self.trace!r}")
         check_choice("unheard", self.limits.unheard, ("truncate", "delete"))
 
 

@@ -11,34 +11,29 @@ from collections.abc import Mapping
 from typing import Any, Literal, Unpack
 
 from realtime_client import events
-from realtime_client.acknowledgement import Acknowledgement, Notice
+from realtime_client.acknowledgement import Acknowledgement, Effective, Notice
 from realtime_client.config import Configuration, asked_by
 from realtime_client.connection import Connection
 from realtime_client.errors import ConfigDrift
-from realtime_client.leaves import tree
+from realtime_client.leaves import Leaves, tree
 from realtime_client.options import AnySession, SessionShortcuts, session_from, tool_functions
 from realtime_client.redaction import redacted
 from realtime_client.streams import Once
 from realtime_client.toolbox import Toolbox
+from realtime_client.translation import AnyTranslation, TranslationShortcuts, translation_from
 
-__all__ = ["SessionChanges", "SessionVerbs"]
+__all__ = ["SessionChanges", "SessionVerbs", "TranslationVerbs"]
 
 
-class SessionVerbs:
-    """`session.*`."""
+class Configured:
+    """What is known of the configuration of a session of any kind, and how it is changed."""
 
-    def __init__(self, connection: Connection, tools: Toolbox) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._tools = tools
 
     @property
     def _config(self) -> Configuration:
         return self._connection.protocol.config
-
-    @property
-    def acknowledged(self) -> events.Session | None:
-        """The newest `session` object that the server sent, whole. Never a local guess."""
-        return self._config.acknowledged
 
     @property
     def in_flight(self) -> tuple[dict[str, Any], ...]:
@@ -65,6 +60,38 @@ class SessionVerbs:
         """When the server ends it, in its own seconds since 1970. To be shown, not compared."""
         when = getattr(self._config.acknowledged, "expires_at", None)
         return when if isinstance(when, int) else None
+
+    def notices(self) -> Once[Notice]:
+        """What happens to the configuration from now on, with its cause.
+
+        `foreign` where nobody here asked, `late` and `late_rejection` where the answer to an
+        uncertain update came after all.
+        """
+        self._connection.check_alive()
+        return self._connection.watches.new_notices()
+
+    async def _ask(
+        self, asked: Leaves, *, seconds: float, between_turns: bool = False
+    ) -> Acknowledgement:
+        """Ask for a change, and wait for the server's answer to it."""
+        answer = await self._connection.update(asked, seconds=seconds, between_turns=between_turns)
+        assert isinstance(answer, Acknowledgement)
+        return answer
+
+
+class SessionVerbs(Configured):
+    """`session.*`."""
+
+    def __init__(self, connection: Connection, tools: Toolbox) -> None:
+        super().__init__(connection)
+        self._tools = tools
+
+    @property
+    def acknowledged(self) -> events.Session | None:
+        """The newest `session` object that the server sent, whole. Never a local guess."""
+        session = self._config.acknowledged
+        assert not isinstance(session, events.TranslationSessionConfig), "it is a conversation"
+        return session
 
     async def update(
         self,
@@ -101,10 +128,7 @@ class SessionVerbs:
         asked = session_from(session, shortcuts, kind=kind)
         wanted = asked_by(asked) if asked is not None else {}
         with self._tools.adopting(wanted, tool_functions(session, shortcuts)):
-            answer = await self._connection.update(
-                wanted, seconds=timeout, between_turns=when == "between_turns"
-            )
-        assert isinstance(answer, Acknowledgement)
+            answer = await self._ask(wanted, seconds=timeout, between_turns=when == "between_turns")
         if strict and answer.ignored:
             raise ConfigDrift(answer.ignored)
         return answer
@@ -113,14 +137,41 @@ class SessionVerbs:
         """Every session object that the server sends from now on, whoever asked for it."""
         return SessionChanges(self.notices())
 
-    def notices(self) -> Once[Notice]:
-        """What happens to the configuration from now on, with its cause.
 
-        `foreign` where nobody here asked, `late` and `late_rejection` where the answer to an
-        uncertain update came after all.
+class TranslationVerbs(Configured):
+    """`session.*` of a translation."""
+
+    @property
+    def acknowledged(self) -> events.TranslationSessionConfig | None:
+        """The newest `session` object that the server sent, whole. Never a local guess."""
+        session = self._config.acknowledged
+        return session if isinstance(session, events.TranslationSessionConfig) else None
+
+    async def update(
+        self,
+        session: AnyTranslation | None = None,
+        *,
+        strict: bool = False,
+        timeout: float = 10.0,  # noqa: ASYNC109 - it bounds the answer, and says what became of it
+        **shortcuts: Unpack[TranslationShortcuts],
+    ) -> Acknowledgement:
+        """Change the session; returns when the server has acknowledged it.
+
+        What can change is the `language`, the `transcription` and the `noise_reduction`, given
+        as to `Translator`. Everything else is as `client.session.update` has it.
+
+        Raises:
+            InvalidConfig: It cannot be; nothing was sent.
+            SessionUpdateRejected: The server refused it, and nothing of it is in force.
+            AcknowledgementTimeout: No answer in time; `uncertain` where it had been sent.
+            ConfigDrift: In `strict` mode, `ignored` is not empty.
+            ConnectionLost: The connection broke.
         """
-        self._connection.check_open()
-        return self._connection.watches.new_notices()
+        asked = translation_from(session, shortcuts)
+        answer = await self._ask(asked_by(asked) if asked is not None else {}, seconds=timeout)
+        if strict and answer.ignored:
+            raise ConfigDrift(answer.ignored)
+        return answer
 
 
 class SessionChanges:
@@ -132,7 +183,7 @@ class SessionChanges:
     def __aiter__(self) -> SessionChanges:
         return self
 
-    async def __anext__(self) -> events.Session:
+    async def __anext__(self) -> Effective:
         while True:
             notice = await anext(self._notices)
             if notice.session is not None:

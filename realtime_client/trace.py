@@ -17,8 +17,9 @@ import msgspec
 from realtime_client._repair import UNREADABLE
 from realtime_client.codec import decode, decode_client, encode
 from realtime_client.errors import RealtimeError, TraceFailed
+from realtime_client.events import InvalidEvent, UnknownEvent
 from realtime_client.frames import Frame
-from realtime_client.redaction import redacted
+from realtime_client.redaction import HIDDEN, redacted
 
 __all__ = ["Direction", "Trace", "traced"]
 
@@ -30,6 +31,9 @@ _log = logging.getLogger("realtime_client")
 
 _MAY_HOLD: Final = (b'"authorization"', b'"headers"', b'"server_url"', b"\\u")
 """What has none of these has no credentials of tools; an escape might hide them."""
+
+_UNREADABLE: Final = "it cannot be read, and may hold credentials"
+_NOTHING: Final = encode({"type": HIDDEN})
 
 
 def traced(trace: Trace, direction: Direction, frame: Frame) -> RealtimeError | None:
@@ -43,13 +47,27 @@ def traced(trace: Trace, direction: Direction, frame: Frame) -> RealtimeError | 
 
 
 def _harmless(direction: Direction, frame: Frame) -> Frame:
-    """The frame without the credentials of tools."""
-    raw = frame.raw
-    if not any(name in raw for name in _MAY_HOLD):
+    """The frame without the credentials of tools: itself, where it has none.
+
+    What cannot be read may hold some, and is not shown.
+    """
+    if not any(name in frame.raw for name in _MAY_HOLD):
         return frame
+    read = decode if direction == "received" else decode_client
     try:
-        hidden: Any = redacted(msgspec.json.decode(raw))
+        clean = _clean(frame.raw)
+        if clean is None:
+            return frame
+        if isinstance(frame.event, UnknownEvent | InvalidEvent):
+            return Frame(read(clean), clean)
+        # The event is GA's, and the bytes are as the server's dialect has them.
+        return Frame(read(_clean(encode(frame.event)) or clean), clean)
     except UNREADABLE:
-        return frame
-    clean = encode(hidden)
-    return Frame((decode if direction == "received" else decode_client)(clean), clean)
+        return Frame(InvalidEvent(type=None, reason=_UNREADABLE, raw=_NOTHING), _NOTHING)
+
+
+def _clean(raw: bytes) -> bytes | None:
+    """A frame with its credentials hidden; None where it has none."""
+    plain: Any = msgspec.json.decode(raw)
+    hidden: Any = redacted(plain)
+    return None if hidden == plain else encode(hidden)

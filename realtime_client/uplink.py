@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Literal
 
 from realtime_client import events
+from realtime_client.acknowledgement import Effective
 from realtime_client.connection import Connection
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ class Uplink:
             _log.info("a turn under 100 ms was padded with %d samples", commit.silence)
         return commit
 
+    def flush(self) -> None:
+        """Queue all that is held: the end, where there are no turns to be committed."""
+        if self._pipeline is not None:
+            self._send(self._pipeline.flush())
+
     def refused(self, commit: Commit) -> None:
         """The server did not take it: what was said joins the next turn."""
         self._current().on_refused(commit)
@@ -131,7 +137,7 @@ class Uplink:
         return pipeline
 
 
-def _input_format(session: events.Session | None) -> events.AudioFormat | None:
+def _input_format(session: Effective | None) -> events.AudioFormat | None:
     if not isinstance(session, (events.SessionConfig, events.TranscriptionSessionConfig)):
         return None
     if not session.audio or not session.audio.input:

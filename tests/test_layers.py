@@ -16,30 +16,30 @@ ROOT = Path(realtime_client.__file__).parent
 
 ROOMS = [
     # words
-    "redaction", "fatal", "errors",
-    "events", "_grammar", "_repair", "codec", "former", "credentials", "targets", "addresses",
-    "dialects", "endpoints",
-    "outcome", "leaves", "fixed", "given", "reconnect", "rollover", "tools", "written",
-    "options", "pictures", "wording", "heard", "audio",
+    "redaction", "fatal", "errors", "events", "_grammar", "_repair", "codec", "former",
+    "credentials", "targets", "addresses", "dialects", "endpoints", "outcome", "leaves", "fixed",
+    "given", "patience", "reconnect", "rollover", "tools", "written", "options", "translation",
+    "pictures", "wording", "heard", "audio",
     # machines
-    "acknowledgement", "config", "kept", "asking", "conversation", "meaning", "syncing",
-    "backlog", "input", "playback", "lives", "creates", "verdicts", "router", "turns",
-    "calls", "usage",
+    "acknowledgement", "config", "kept", "asking", "conversation", "meaning", "syncing", "ruler",
+    "backlog", "committing", "input", "playback", "lives", "creates", "verdicts", "router",
+    "turns", "calls", "usage", "closing",
     # core
-    "frames", "carrying", "capabilities", "outbox", "machines", "desk", "opening", "restoring",
-    "protocol",
+    "frames", "memories", "survivors", "recalling", "carrying", "capabilities", "outbox",
+    "machines", "handlers", "desk", "opening", "settling", "restoring", "handover", "protocol",
     # shell
-    "changeover", "trace", "streams", "pacing", "devices", "handshake", "transport",
-    "pcm_stream", "speech", "response", "user_turn", "watches", "handles", "audience",
-    "listening", "link", "connection", "keeper", "player", "uplink", "toolbox", "items", "verbs",
-    "say", "session", "rooms", "talking", "looking", "rest", "client", "group", "__init__",
+    "changeover", "trace", "streams", "pacing", "devices", "handshake", "transport", "pcm_stream",
+    "speech", "response", "user_turn", "watches", "handles", "audience", "listening", "link",
+    "calling", "connection", "keeper", "player", "uplink", "toolbox", "items", "verbs", "say",
+    "session", "rooms", "talking", "looking", "rest", "entering", "client", "translated",
+    "translator", "group", "__init__",
     # what is built on it
     "simulator", "cli", "__main__",
 ]  # fmt: skip
 """Every room, lowest first. A room imports from rooms above it in this list only."""
 
 MACHINES = {
-    "calls", "config", "conversation", "input", "playback", "router", "turns", "usage",
+    "calls", "closing", "config", "conversation", "input", "playback", "router", "turns", "usage",
 }  # fmt: skip
 SANS_IO = set(ROOMS[: ROOMS.index("changeover")])
 IO = {

@@ -1,9 +1,10 @@
 """`talk`: a conversation at keyboard and microphone.
 
 One task sends what the microphone hears, one plays and shows the answers, one shows what the
-user said, one falls silent when playing is interrupted, one shows errors. The last looks for
-keys, draws, and says how much has been played, so that an interruption cuts what was not heard.
-The conversation knows a microphone and a speaker by the few things that it does with them (see
+user said, one falls silent when playing is interrupted, one shows errors, and one what becomes
+of the connection: one that is lost is replaced, and the talk goes on. The last looks for keys,
+draws, and says how much has been played, so that an interruption cuts what was not heard. The
+conversation knows a microphone and a speaker by the few things that it does with them (see
 `ports`), so that it can be held without either.
 
 A loudspeaker is heard by the microphone, and nothing here can take its echo out again. So while
@@ -22,12 +23,27 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskGroup
 
-from realtime_client import Client, Endpoint, Frame, Response, StopPlaying, UserTurn, events
+from realtime_client import (
+    Client,
+    Disconnected,
+    Endpoint,
+    Frame,
+    Reconnected,
+    Response,
+    StopPlaying,
+    UserTurn,
+    events,
+)
 from realtime_client.cli import EXIT_INTERRUPTED, Mistake
 from realtime_client.cli.ports import Ear, Keys, Mouth, Voice
 from realtime_client.cli.screen import Keyboard, Screen
 from realtime_client.devices import Microphone, Speaker
-from realtime_client.errors import RealtimeError, ResponseAbandoned, ResponseFailed
+from realtime_client.errors import (
+    ConnectionLost,
+    RealtimeError,
+    ResponseAbandoned,
+    ResponseFailed,
+)
 from realtime_client.speech import AudioStream, TextStream
 from realtime_client.streams import Once
 
@@ -135,7 +151,7 @@ class Talk:
         """Talk until `q` is pressed.
 
         Raises:
-            ConnectionLost: The connection broke.
+            ConnectionLost: The connection broke, and there is no other.
             DeviceError: The microphone or the speaker is gone.
         """
         client = self._client
@@ -145,6 +161,7 @@ class Talk:
             client.responses() as responses,
             client.user_turns() as turns,
             client.events() as happening,
+            client.connections() as changes,
         ):
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
@@ -152,6 +169,7 @@ class Talk:
                 tasks.start_soon(self._hear, responses)
                 tasks.start_soon(self._read, turns)
                 tasks.start_soon(self._notice, happening)
+                tasks.start_soon(self._watch, changes)
                 tasks.start_soon(self._stop, stops)
                 await self._obey(keys)
                 tasks.cancel_scope.cancel()
@@ -176,9 +194,12 @@ class Talk:
             self._tasks.start_soon(self._read_turn, turn)
 
     async def _read_turn(self, turn: UserTurn) -> None:
-        async for _ in turn:
-            self._screen.grow("you", turn.so_far)
-        said = await turn.done()
+        try:
+            async for _ in turn:
+                self._screen.grow("you", turn.so_far)
+            said = await turn.done()
+        except ConnectionLost:  # `_watch` tells
+            return
         if said.error is not None:
             self._screen.line("error", f"no transcript: {said.error}")
         elif said.text is not None:
@@ -189,6 +210,14 @@ class Talk:
             match frame.event:
                 case events.ErrorEvent() as error:
                     self._screen.line("error", getattr(error.error, "message", error.error))
+
+    async def _watch(self, changes: Once[Disconnected | Reconnected]) -> None:
+        async for change in changes:
+            match change:
+                case Disconnected(error):
+                    self._screen.line("error", f"{error}; another connection is being made")
+                case Reconnected(planned=False):
+                    self._screen.line("note", "connected again")
 
     async def _obey(self, keys: Keys) -> None:
         while (key := keys.pressed()) != "q":
@@ -226,7 +255,7 @@ class Talk:
     async def _interrupt(self) -> None:
         try:
             await self._client.interrupt()
-        except ResponseAbandoned as error:
+        except (ResponseAbandoned, ConnectionLost) as error:
             self._screen.line("error", error)
 
     async def _hear(self, responses: Once[Response]) -> None:
@@ -244,14 +273,14 @@ class Talk:
                 for words in (output.transcript, output.text):
                     self._tasks.start_soon(self._show, words)
                 await self._sound(output.audio)
-        except (ResponseFailed, ResponseAbandoned) as error:
+        except (ResponseFailed, ResponseAbandoned, ConnectionLost) as error:
             self._screen.line("error", error)
         await self._mouth.drain()
         if response.status == "incomplete":
             self._screen.line("status", response.status)
 
     async def _show(self, words: TextStream) -> None:
-        with suppress(ResponseFailed, ResponseAbandoned):  # whoever plays it tells
+        with suppress(ResponseFailed, ResponseAbandoned, ConnectionLost):  # whoever plays it tells
             async for _ in words:
                 self._screen.grow("model", words.so_far)
         if words.so_far:
@@ -259,7 +288,8 @@ class Talk:
 
     async def _sound(self, audio: AudioStream) -> None:
         voice = Voice(audio.format, self._mouth.rate)
-        with suppress(ResponseFailed, ResponseAbandoned):  # the response itself raises it too
+        # The response itself raises it, too.
+        with suppress(ResponseFailed, ResponseAbandoned, ConnectionLost):
             async for chunk in audio:
                 self._is_sounding = True
                 await self._mouth.write(voice.push(chunk))

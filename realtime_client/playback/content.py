@@ -142,6 +142,14 @@ class Item:
             if content.received and not (self.is_finished and content.is_over(playhead))
         ]
 
+    def words(self) -> dict[int, str]:
+        """What all the audio that has come of it says, by part."""
+        return {
+            index: content.transcript(content.length, is_whole=self.is_whole)
+            for index, content in self.contents.items()
+            if content.received
+        }
+
     @property
     def has_audio(self) -> bool:
         """Whether any audio of it has come."""

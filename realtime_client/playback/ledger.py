@@ -27,7 +27,7 @@ from realtime_client.playback.line import MS, Line, ticks_of
 __all__ = ["KEPT", "PlaybackLedger"]
 
 KEPT: Final = 256
-"""How many items are remembered that were not played to their end, and how many that were cut."""
+"""How many items are remembered of each kind: not played to their end, played to it, and cut."""
 
 
 class PlaybackLedger:
@@ -44,6 +44,7 @@ class PlaybackLedger:
         self._unheard = unheard
         self._items: dict[str, Item] = {}
         self._cut: dict[tuple[str, int | None], None] = {}  # None: the whole item
+        self._heard: dict[str, dict[int, str]] = {}  # to the end, and what that said
         self._line = Line()
 
     # -- what the server sends -----------------------------------------------------------------
@@ -202,6 +203,7 @@ class PlaybackLedger:
             truncations += cuts if item.in_conversation else ()
         if cut or self._line.end > self._line.start:
             self.notes.append(StopPlaying(tuple(cut), tuple(truncations)))
+        self._forget_heard(now)
         self._items.clear()
         self._line.stop(now)
         return truncations
@@ -248,6 +250,20 @@ class PlaybackLedger:
             self._line.is_estimate,
         )
 
+    def was_heard(self, item_id: str, now: float) -> bool:
+        """Whether it was heard to its end, and no more of it will come."""
+        item = self._items.get(item_id)
+        return item_id in self._heard if item is None else item.is_over(self._line.playhead(now))
+
+    def said(self, item_id: str) -> dict[int, str] | None:
+        """What the audio that has come of an item says, by part, be it heard already or not.
+
+        None where nothing is known of it: it had no audio, nobody was going to play it, or it
+        was cut.
+        """
+        item = self._items.get(item_id)
+        return self._heard.get(item_id) if item is None else item.words()
+
     def received(self, item_id: str, content_index: int = 0) -> int:
         """How many bytes of this part have arrived."""
         content = self._find(item_id, content_index)
@@ -293,4 +309,6 @@ class PlaybackLedger:
         """`now` is for the clock, and means nothing to a player that reports."""
         playhead = self._line.playhead(now)
         for item_id in [key for key, item in self._items.items() if item.is_over(playhead)]:
-            del self._items[item_id]
+            self._heard[item_id] = self._items.pop(item_id).words()
+            if len(self._heard) > KEPT:
+                del self._heard[next(iter(self._heard))]

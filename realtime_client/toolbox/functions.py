@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from realtime_client.acknowledgement import Effective
 from realtime_client.config import Configuration
 from realtime_client.errors import ServerError, UsageError
-from realtime_client.events import Session
 from realtime_client.leaves import Leaves
 from realtime_client.tools import ToolFunction, refuse_undecorated
 
@@ -29,7 +29,7 @@ class _Update(NamedTuple):
     """An update on its way: what it asks for, and the session as it was."""
 
     asked: Leaves
-    before: Session | None
+    before: Effective | None
     functions: Mapping[str, Function]
 
 

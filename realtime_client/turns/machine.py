@@ -38,7 +38,7 @@ KEPT: Final = 32
 class Turns:
     """The user's turns of one connection. `now` is in seconds on the monotonic clock."""
 
-    __slots__ = ("_open", "_over", "notes", "transcribes")
+    __slots__ = ("_kept_out", "_open", "_over", "notes", "transcribes")
 
     def __init__(self, *, transcribes: bool = False) -> None:
         self.transcribes = transcribes
@@ -47,6 +47,11 @@ class Turns:
         """What has happened; whoever hands it on empties the list."""
         self._open: dict[str, Turn] = {}
         self._over: dict[str, Turn] = {}
+        self._kept_out: set[str] = set()
+
+    def keep_out(self, item_id: str) -> None:
+        """This message was a turn of another connection, and is none of this one."""
+        self._kept_out.add(item_id)
 
     @property
     def speaking(self) -> str | None:
@@ -204,7 +209,7 @@ class Turns:
 
     def _turn(self, item_id: object, now: float) -> Turn | None:
         """The turn that an event is about; begun where nobody has heard of it."""
-        if not isinstance(item_id, str) or not item_id:
+        if not isinstance(item_id, str) or not item_id or item_id in self._kept_out:
             return None
         turn = self._open.get(item_id) or self._over.get(item_id)
         if turn is None:

@@ -1,0 +1,132 @@
+"""What of a message of the model was heard, as text: the only form in which it can come back.
+
+A client cannot create an assistant's audio, and a model that remembers words which nobody
+heard goes on as if they had been said. So of each part of a message it is asked, in this order:
+was it interrupted, and where; was it cut by hand, so that nobody here knows at which word; is it
+being played, and how far. What was heard to its end counts with all its words, and so does what
+is played in a way that the ledger does not know of. A message that the end of its connection has
+cut off counts as far as its audio had come, and was heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
+
+from realtime_client.events import Item, MessageItem
+from realtime_client.kept import is_audio, is_growing, transcript_of
+from realtime_client.survivors import Survivors
+
+__all__ = ["Form", "Recalled", "recalled"]
+
+Form = Literal["whole", "text", "heard"]
+
+SILENT: Final = "nobody heard a word of it"
+CUT: Final = "it was cut by hand, and nobody here knows at which word"
+UNFINISHED: Final = "it was not finished"
+WORDLESS: Final = "it has no words here"
+
+
+class Recalled(NamedTuple):
+    """The words of a message that were heard, by part, or `why` there are none.
+
+    `form` is how much of the message that is. `playing` are all the words that may be heard of
+    it yet, by part; None where it is known already how much was heard.
+    """
+
+    heard: tuple[str, ...]
+    why: str
+    form: Form
+    playing: tuple[str, ...] | None
+
+
+class _Part(NamedTuple):
+    """A part: what was heard of it, all its words, and how much of them the first is."""
+
+    heard: str
+    words: str
+    form: Form
+    is_cut_by_hand: bool = False
+
+
+def recalled(item_id: str, item: Item | None, old: Survivors, now: float) -> Recalled:
+    """What is to be remembered of a message; of one that is not there, `item` is None."""
+    memory = old.memories.get(item_id)
+    if memory is not None and memory.is_over:
+        return Recalled(memory.words, "" if any(memory.words) else SILENT, "heard", None)
+    message = _Message(item_id, item, old, now)
+    parts = tuple(message.parts())
+    forms = {part.form for part in parts}
+    return Recalled(
+        tuple(part.heard for part in parts),
+        "" if any(part.heard for part in parts) else message.why(parts),
+        "heard" if "heard" in forms else "text" if "text" in forms else "whole",
+        tuple(part.words for part in parts) if message.is_playing else None,
+    )
+
+
+class _Message:
+    """One message of the model, and what is known of it."""
+
+    __slots__ = ("_id", "_item", "_known", "_now", "_old")
+
+    def __init__(self, item_id: str, item: Item | None, old: Survivors, now: float) -> None:
+        self._id = item_id
+        self._item = item
+        self._old = old
+        self._now = now
+        self._known = old.playback.said(item_id) if old.playback.has_listener else None
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether more of it may be heard."""
+        conversation = self._old.conversation
+        cuts = (*conversation.interrupted, *conversation.truncations)
+        if self._known is None or any(item_id == self._id for item_id, _ in cuts):
+            return False
+        return not self._old.playback.was_heard(self._id, self._now)
+
+    def why(self, parts: tuple[_Part, ...]) -> str:
+        """Why no word of it was heard."""
+        if any(part.is_cut_by_hand for part in parts):
+            return CUT
+        if self._known is not None or any(part.form == "heard" for part in parts):
+            return SILENT
+        return UNFINISHED if self._item is not None and is_growing(self._item) else WORDLESS
+
+    def parts(self) -> Iterator[_Part]:
+        """Each part, in order; those that the server has not shown yet, too."""
+        memory = self._old.memories.get(self._id)
+        if memory is not None and self._known is not None:
+            for index, words in enumerate(memory.words):
+                yield self._spoken(index, words)
+            return
+        parts = (self._item.content or ()) if isinstance(self._item, MessageItem) else ()
+        for index in range(max(len(parts), max(self._known or (), default=-1) + 1)):
+            if index >= len(parts) or is_audio(parts[index]):
+                yield self._spoken(index, self._words(index))
+            else:
+                is_half = is_growing(self._item) if self._item is not None else True
+                text = "" if is_half else parts[index].text or ""
+                yield _Part(text, text, "whole")
+
+    def _spoken(self, index: int, words: str) -> _Part:
+        key, playback = (self._id, index), self._old.playback
+        interrupted = self._old.conversation.interrupted.get(key)
+        if interrupted is not None:
+            return _Part(interrupted.heard, words, "heard")
+        if key in self._old.conversation.truncations:
+            return _Part("", words, "heard", is_cut_by_hand=True)
+        progress = playback.heard(self._id, index, self._now)
+        if self._known is None or progress is None or playback.was_heard(self._id, self._now):
+            return _Part(words, words, "text")
+        return _Part(progress.transcript, words, "heard")
+
+    def _words(self, index: int) -> str:
+        """All that an audio part says; of one that was cut off, as far as its audio has come."""
+        said = (self._known or {}).get(index, "")
+        if self._item is None or is_growing(self._item):
+            return said
+        if self._known is not None and getattr(self._item, "status", None) == "incomplete":
+            return said
+        return transcript_of(self._item, index) or said
