@@ -24,12 +24,14 @@ from anyio.lowlevel import checkpoint
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from realtime_client import Client, Endpoint, OpenAI, Output, events
-from realtime_client.errors import RealtimeError, ResponseAbandoned, ResponseFailed
+from realtime_client import Client, Endpoint, OpenAI, Output, Reconnect, events
+from realtime_client.errors import ConnectionLost, RealtimeError, ResponseAbandoned, ResponseFailed
 from realtime_client.simulator import serve as simulate
 
 PORT = 8080
 PIECE = 160  # bytes of µ-law in 20 ms: how finely we learn what was heard
+RECONNECT = Reconnect(total=10.0)  # nobody listens to a silent line for longer
+Model = partial(Client, input_format="audio/pcmu", output_format="audio/pcmu", chunk_ms=20)
 
 log = logging.getLogger("telephony")
 
@@ -118,6 +120,7 @@ class Call:
                     self._played(name)
                 case "dtmf", key:
                     item = events.user_message(f"(The caller pressed the key {key}.)")
+                    await client.ready()
                     await client.send(events.ConversationItemCreate(item=item))
                 case "stop", _:
                     return
@@ -134,7 +137,7 @@ class Call:
             try:
                 async for output in response:
                     await self._say(output)
-            except (ResponseFailed, ResponseAbandoned) as error:
+            except (ResponseFailed, ResponseAbandoned, ConnectionLost) as error:
                 log.warning("an answer broke off: %s", error)
 
     async def _say(self, output: Output) -> None:
@@ -168,10 +171,7 @@ async def answer(socket: Any, endpoint: Endpoint) -> None:
     """One connection of Twilio's, which is one call."""
     try:
         if await (phone := Phone(socket)).started():
-            g711 = "audio/pcmu"
-            async with Client(
-                endpoint=endpoint, input_format=g711, output_format=g711, chunk_ms=20
-            ) as client:
+            async with Model(endpoint=endpoint, reconnect=RECONNECT) as client:
                 await Call(phone, client).hold()
     except ConnectionClosed:
         log.info("the phone was gone before the call began")

@@ -10,7 +10,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from realtime_client import Client, Frame, Output, Response, events
+from realtime_client import Client, Frame, Output, Reconnect, Response, events
 from realtime_client.audio import WireFormat
 from realtime_client.errors import RealtimeError
 from realtime_client.events import ServerEvent
@@ -18,6 +18,13 @@ from realtime_client.simulator import Part, SimulatedSession, SimulatorPolicy, T
 from realtime_client.streams import Once
 from tests.scenarios import answers
 from tests.simulated import spoken
+
+LOST = pytest.mark.parametrize(
+    "reconnect",
+    [None, Reconnect(first=60.0, longest=60.0)],
+    ids=["for good", "for a while"],
+)
+"""A connection that is lost: there will be no other one, or none while the test lasts."""
 
 OUT_OF_BAND: Final[dict[str, Any]] = {"conversation": "none", "input": []}
 """Beside the conversation, and without its context."""

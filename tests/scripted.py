@@ -66,11 +66,12 @@ async def scripted(
 
     @contextlib.asynccontextmanager
     async def connect(url: str, headers: Mapping[str, str]) -> AsyncIterator[Any]:
-        made.append(transport(reply, created if first is None else first))
+        one = transport(reply, created if first is None else first)
+        made.append(one)
         try:
-            yield made[0]
+            yield one
         finally:
-            await made[0].aclose()
+            await one.aclose()
 
     async with Client(endpoint="ws://localhost/r", connect=connect, **options) as client:
         yield client, made[0]

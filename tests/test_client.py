@@ -13,14 +13,15 @@ import pytest
 from realtime_client import Call, Client, Endpoint, Frame, Message, Output, Response, events
 from realtime_client.audio import WireFormat
 from realtime_client.errors import (
-    AcknowledgementTimeout,
     ClientClosed,
     ConnectionLost,
     InvalidAudio,
     InvalidClientEvent,
+    KeyRefused,
+    ModelRefused,
     RealtimeError,
     ResponseFailed,
-    SessionRefused,
+    SessionSilent,
     SessionUpdateRejected,
     UsageError,
 )
@@ -39,6 +40,7 @@ from realtime_client.simulator import (
     sing,
 )
 from realtime_client.streams import Once
+from realtime_client.transport import TransportClosed
 
 FAST = SimulatorPolicy(pace="fast")
 
@@ -348,18 +350,21 @@ async def test_a_wrong_key_is_refused_with_the_servers_words_and_without_the_key
         async with Client(endpoint=server.url, api_key="right"):
             pass
         for key in ("sk-very-wrong", None):
-            with pytest.raises(SessionRefused, match="invalid_api_key") as caught:
+            with pytest.raises(KeyRefused, match="invalid_api_key") as caught:
                 async with Client(endpoint=server.url, api_key=key):
                     pytest.fail("it must not open")
+            assert caught.value.close_code == 3000
             assert "sk-very-wrong" not in str(caught.value)
             assert not caught.value.retryable
 
 
 async def test_an_unknown_model_is_refused() -> None:
     async with serve(SimulatorPolicy(models=frozenset({"known"}))) as server:
-        with pytest.raises(SessionRefused):
+        with pytest.raises(ModelRefused) as caught:
             async with Client(endpoint=server.url, model="unknown"):
                 pytest.fail("it must not open")
+        assert caught.value.close_code == 4000
+        assert not caught.value.retryable
 
 
 async def test_a_rejected_configuration_raises_the_servers_error() -> None:
@@ -373,28 +378,25 @@ async def test_a_rejected_configuration_raises_the_servers_error() -> None:
 
 
 async def test_a_server_that_says_nothing_is_given_up() -> None:
-    async def mute(stream: anyio.abc.SocketStream) -> None:
-        async with stream:
-            with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
-                while True:
-                    await stream.receive()
-
     class Silent:
+        def __init__(self) -> None:
+            self._closed = anyio.Event()
+
         async def send(self, data: bytes) -> None:
             raise AssertionError("nothing is to be sent before session.created")
 
         async def receive(self) -> bytes:
-            await anyio.sleep_forever()
-            raise AssertionError
+            await self._closed.wait()
+            raise TransportClosed(1000)
 
         async def aclose(self) -> None:
-            pass
+            self._closed.set()
 
     @contextlib.asynccontextmanager
     async def connect(url: str, headers: Any) -> AsyncIterator[Silent]:
         yield Silent()
 
-    with pytest.raises(AcknowledgementTimeout, match=r"it sent no session\.created"):
+    with pytest.raises(SessionSilent, match=r"it sent no session\.created"):
         async with Client(endpoint="ws://localhost/r", connect=connect, open_timeout=0.01):
             pytest.fail("it must not open")
 
@@ -453,7 +455,8 @@ async def test_leaving_the_block_ends_every_stream_cleanly() -> None:
 
 async def test_a_connection_that_breaks_ends_everything_with_connection_lost() -> None:
     policy = SimulatorPolicy(pace="realtime", expires_after=0.1)
-    async with connected(says("A very long answer. " * 50), policy) as (client, _):
+    brain = says("A very long answer. " * 50)
+    async with connected(brain, policy, reconnect=None) as (client, _):
         happening = client.events()
         response = await client.response.create()
         with pytest.raises(ConnectionLost) as caught:

@@ -467,7 +467,7 @@ async def test_a_key_never_goes_to_an_endpoint_that_is_not_openai(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     client = Client(endpoint="wss://elsewhere.example/r")
-    assert await key_of(client._endpoint) == {}
+    assert await key_of(client._means.endpoint) == {}
 
 
 def test_a_secret_is_kept_as_one() -> None:

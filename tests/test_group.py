@@ -11,7 +11,17 @@ import anyio
 import pytest
 from anyio.abc import TaskStatus
 
-from realtime_client import Client, SessionGroup, TransportClosed, events, tool
+from realtime_client import (
+    Client,
+    Disconnected,
+    Reconnect,
+    Reconnected,
+    Rollover,
+    SessionGroup,
+    TransportClosed,
+    events,
+    tool,
+)
 from realtime_client.acknowledgement import Acknowledgement
 from realtime_client.errors import (
     AcknowledgementTimeout,
@@ -27,7 +37,9 @@ from realtime_client.errors import (
 from realtime_client.leaves import Path, leaves
 from realtime_client.simulator import MemoryServer, SimulatedSession, SimulatorPolicy
 from realtime_client.simulator.memory import MemoryTransport
+from realtime_client.streams import Once
 from tests.scenarios import plain
+from tests.test_scenarios_config_callers import virtual
 
 URL = "ws://localhost/v1/realtime"
 VAD: Path = ("audio", "input", "turn_detection")
@@ -600,7 +612,7 @@ async def test_what_is_refused_does_not_undo_what_came_after_it() -> None:
 
 async def test_the_dead_have_no_vote() -> None:
     where, dying, group = server(), server(expires_after=0.0), SessionGroup()
-    async with client(where, group), client(dying, group) as dead:
+    async with client(where, group), client(dying, group, reconnect=None) as dead:
         with pytest.raises(ConnectionLost):
             async for _ in dead.events():
                 pass
@@ -608,6 +620,98 @@ async def test_the_dead_have_no_vote() -> None:
         outcomes = await group.update(input_format={"type": "audio/pcm", "rate": 16_000})
         assert {type(end) for end in outcomes.values()} == {SessionUpdateRejected, ConnectionLost}
         assert group.config == before
+
+
+class Held:
+    """A way to a server that is closed for whoever comes again, until it is opened."""
+
+    def __init__(self, where: MemoryServer) -> None:
+        self._where = where
+        self.come, self.opened = anyio.Event(), anyio.Event()
+
+    @contextlib.asynccontextmanager
+    async def connect(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Any]:
+        if self._where.sessions:
+            self.come.set()
+            await self.opened.wait()
+        async with self._where.connect(url, headers) as transport:
+            yield transport
+
+
+async def reconnected(one: Client, changes: Once[Disconnected | Reconnected]) -> Reconnected:
+    with anyio.fail_after(5):
+        async for change in changes:
+            if isinstance(change, Reconnected):
+                return change
+    raise AssertionError("it was not")
+
+
+async def test_what_is_asked_of_all_while_one_is_being_reconnected_reaches_that_one() -> None:
+    """Also where its next connection is on its way already, and knows of nothing newer."""
+    where, group = server(), SessionGroup(instructions="old")
+    way, again = Held(where), Reconnect(first=0.0, longest=0.0)
+    async with Client(endpoint=URL, connect=way.connect, group=group, reconnect=again) as one:
+        changes = one.connections()
+        where.connections[0].drop()
+        lost = await group.update(instructions="newer")
+        await way.come.wait()
+        later = await group.update(speed=1.25)
+        assert [type(end) for end in (lost[one], later[one])] == [ConnectionLost] * 2
+        way.opened.set()
+        report = await reconnected(one, changes)
+        assert isinstance(report.effective, events.SessionConfig)
+        assert report.effective.instructions == "newer"
+        there = held(where.sessions[1])
+        assert (there["instructions",], there[SPEED]) == ("newer", 1.25)
+        asked = len(updates(where.sessions[1]))
+        assert asked <= 2
+        await one.session.update(speed=1.25)
+        assert len(updates(where.sessions[1])) == asked, "nothing is left to be asked for"
+        where.connections[1].drop()
+        await reconnected(one, changes)
+        assert [set(one) for one in updates(where.sessions[2])] == [{("instructions",), SPEED}]
+
+
+@virtual
+async def test_what_was_not_answered_when_one_was_replaced_is_asked_for_again() -> None:
+    swallowed: list[events.ServerEvent] = []
+
+    def swallows(event: events.ServerEvent) -> list[events.ServerEvent]:
+        newer = isinstance(event, events.SessionUpdated) and "newer" in str(event.session)
+        if newer and not swallowed:
+            swallowed.append(event)
+            return []
+        return [event]
+
+    where, group = server(tamper=swallows), SessionGroup(instructions="old")
+    at_once = Rollover(age=1.0, window=0.0)
+    async with client(where, group, rollover=at_once) as one:
+        changes = one.connections()
+        lost = (await group.update(instructions="newer"))[one]
+        assert isinstance(lost, ConnectionLost)
+        assert lost.uncertain
+        assert (await reconnected(one, changes)).planned
+        await anyio.sleep(0.5)
+        assert held(where.sessions[1])["instructions",] == "newer"
+
+
+async def test_what_every_server_refuses_does_not_keep_one_from_coming_back() -> None:
+    where, group = server(), SessionGroup(instructions="x")
+    way, again = Held(where), Reconnect(first=0.0, longest=0.0)
+    async with Client(endpoint=URL, connect=way.connect, group=group, reconnect=again) as one:
+        changes = one.connections()
+        where.connections[0].drop()
+        await way.come.wait()
+        other = server()
+        async with client(other, group) as alive:
+            outcomes = await group.update(input_format={"type": "audio/pcm", "rate": 16_000})
+            assert isinstance(outcomes[alive], SessionUpdateRejected)
+            assert isinstance(outcomes[one], ConnectionLost)
+            way.opened.set()
+            report = await reconnected(one, changes)
+        assert isinstance(report.effective, events.SessionConfig)
+        assert report.effective.instructions == "x"
+        assert len(updates(where.sessions[1])) == 1
 
 
 async def test_a_group_of_transcription_sessions_opens_them_as_such() -> None:

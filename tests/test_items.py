@@ -401,7 +401,7 @@ async def test_a_request_whose_caller_has_gone_is_forgotten() -> None:
                 await client.conversation.item.truncate("m", audio_end_ms=1)
             with anyio.move_on_after(0):
                 await client.send_text("hello")
-        assert connection.protocol._asked == {}
+        assert connection.protocol._desk.open_requests == ()
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,17 @@ from realtime_client.creates import METADATA_KEY
 from realtime_client.errors import (
     AcknowledgementTimeout,
     ClientClosed,
+    ConnectFailed,
     ConnectionLost,
     InvalidClientEvent,
+    KeyRefused,
+    ModelRefused,
+    PolicyRefused,
     RealtimeError,
     ResponseRejected,
     ServerError,
     SessionRefused,
+    SessionSilent,
     SessionUpdateRejected,
     UsageError,
 )
@@ -92,15 +97,61 @@ def test_a_second_session_created_does_not_open_twice() -> None:
     assert outcomes(protocol, wire.frame("session.created", session=wire.session())) == []
 
 
-def test_an_error_as_the_first_word_is_a_refusal_with_the_servers_words() -> None:
+@pytest.mark.parametrize(
+    ("code", "close_code", "kind", "retryable"),
+    [
+        ("invalid_api_key", 3000, KeyRefused, False),
+        ("no_such_code", 3000, KeyRefused, False),
+        ("model_not_found", 4000, ModelRefused, False),
+        ("no_such_code", 4000, ModelRefused, False),
+        ("no_such_code", 1008, PolicyRefused, True),
+        ("insufficient_quota", 1008, PolicyRefused, False),
+        ("server_error", 1011, SessionRefused, True),
+        ("server_error", None, SessionRefused, True),
+    ],
+)
+def test_an_error_as_the_first_word_is_told_with_the_close_that_follows(
+    code: str, close_code: int | None, kind: type[SessionRefused], retryable: bool
+) -> None:
     protocol = Protocol(nonce="n", now=0.0, session={("instructions",): "x"})
-    end = outcome(protocol, wire.error(None, "invalid_api_key", "Incorrect API key provided."))
+    assert outcomes(protocol, wire.error(None, code, "In the server's words.")) == []
+    assert outcomes(protocol, wire.error(None, "afterthought", "Not the reason.")) == []
+    (end,) = lost(protocol, ConnectionLost("closed", close_code=close_code))
     assert end.event_id == protocol.opening
-    assert isinstance(end.error, SessionRefused)
-    assert end.error.code == "invalid_api_key"
-    assert "Incorrect API key provided." in str(end.error)
-    assert not end.error.retryable
-    assert lost(protocol, ConnectionLost("closed")) == []
+    assert type(end.error) is kind
+    assert (end.error.code, end.error.close_code) == (code, close_code)
+    assert "In the server's words." in str(end.error)
+    assert end.error.retryable is retryable
+    assert not protocol.is_open
+    assert sent(protocol) == []
+    assert lost(protocol, ConnectionLost("closed again")) == []
+
+
+def test_a_close_that_does_not_follow_is_not_waited_for_long() -> None:
+    protocol = Protocol(nonce="n", now=0.0, open_timeout=50.0)
+    assert outcomes(protocol, wire.error(None, "invalid_api_key", "Bad key.")) == []  # at 1.0
+    assert protocol.next_deadline() == 2.0
+    assert outcomes(protocol, wire.error(None, "afterthought")) == []
+    assert expired(protocol, 1.9) == []
+    (end,) = expired(protocol, 2.0)
+    assert end.event_id == protocol.opening
+    assert type(end.error) is KeyRefused
+    assert (end.error.code, end.error.close_code) == ("invalid_api_key", None)
+    assert protocol.next_deadline() is None
+    assert lost(protocol, ConnectionLost("closed", close_code=3000)) == []
+
+
+@pytest.mark.parametrize(
+    ("close_code", "kind"),
+    [(3000, KeyRefused), (4000, ModelRefused), (1008, PolicyRefused), (1011, ConnectFailed)],
+)
+def test_a_close_before_there_is_a_session_says_why_by_its_code(
+    close_code: int, kind: type[ConnectFailed]
+) -> None:
+    protocol = Protocol(nonce="n", now=0.0)
+    (end,) = lost(protocol, ConnectionLost("Such a word.", close_code=close_code))
+    assert type(end.error) is kind
+    assert "Such a word." in str(end.error)
 
 
 def test_a_rejected_configuration_never_opens() -> None:
@@ -117,9 +168,22 @@ def test_silence_is_over_at_its_deadline_and_not_before() -> None:
     assert expired(protocol, 104.9) == []
     (end,) = expired(protocol, 105.0)
     assert end.event_id == protocol.opening
+    assert isinstance(end.error, SessionSilent)
     assert isinstance(end.error, AcknowledgementTimeout)
+    assert isinstance(end.error, ConnectFailed)
+    assert end.error.what == "it sent no session.created"
     assert protocol.next_deadline() is None
     assert expired(protocol, 200.0) == []
+
+
+def test_silence_about_the_configuration_is_told_as_that() -> None:
+    protocol = Protocol(nonce="n", now=0.0, open_timeout=5.0, session={("instructions",): "x"})
+    protocol.connected(100.0)
+    assert outcomes(protocol, wire.frame("session.created", session=wire.session())) == []
+    (end,) = expired(protocol, 105.0)
+    assert isinstance(end.error, SessionSilent)
+    assert end.error.what == "it sent no session.updated"
+    assert not protocol.is_open
 
 
 def test_an_open_connection_has_no_deadline() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from realtime_client import Message
+from realtime_client import Message, Reconnect
 from realtime_client.errors import (
     AcknowledgementTimeout,
     ConnectionLost,
@@ -21,6 +21,7 @@ from realtime_client.errors import (
     UsageError,
 )
 from tests import wire
+from tests.responding import LOST
 from tests.scripted import DROPPED, opens, scripted
 
 TEXT = "Your call is recorded."
@@ -260,8 +261,9 @@ async def test_a_failure_is_a_status_with_what_was_said_until_then() -> None:
         assert heard == [bytes(3)]
 
 
-async def test_a_loss_is_raised() -> None:
-    async with scripted(answers(words("Your call"))) as (client, server):
+@LOST
+async def test_a_loss_is_raised(reconnect: Reconnect | None) -> None:
+    async with scripted(answers(words("Your call")), reconnect=reconnect) as (client, server):
         spoken = await client.say(TEXT)
         server.say(DROPPED)
         with pytest.raises(ConnectionLost):

@@ -48,10 +48,10 @@ FORMER: list[tuple[dict[str, Any], str]] = [
     ({"api_version": "2025-04-01-preview"}, "no api-version"),
     ({"azure_deployment": "mine"}, "model="),
     ({"azure_endpoint": "https://mine.openai.azure.com"}, "endpoint="),
-    ({"entra_token": "eyJ"}, "api_key="),
+    ({"entra_token": "eyJ"}, "token="),
     ({"conn_options": {"timeout": 3}}, "open_timeout="),
     ({"http_session": object()}, "connect="),
-    ({"max_session_duration": 600}, "session.expires_at"),
+    ({"max_session_duration": 600}, "rollover=Rollover(age="),
 ]
 
 

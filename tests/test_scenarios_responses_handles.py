@@ -13,10 +13,11 @@ from typing import Any
 import anyio
 import pytest
 
-from realtime_client import Client, events, tool
+from realtime_client import Client, Reconnect, events, tool
 from realtime_client.errors import ClientClosed, ConnectionLost, SlowConsumer
 from realtime_client.simulator import CallFunction, Part, SimulatorPolicy, serve
 from tests.responding import (
+    LOST,
     OUT_OF_BAND,
     Gate,
     all_heard,
@@ -164,14 +165,16 @@ async def first_two(response: Any) -> Any:
     return await anext(outputs), await anext(outputs)
 
 
-async def test_what_would_follow_ends_with_the_connection() -> None:
+@LOST
+async def test_what_would_follow_ends_with_the_connection(reconnect: Reconnect | None) -> None:
     @tool
     async def look() -> str:
         """Look for ever."""
         await anyio.sleep_forever()
         return "never"
 
-    async with connected(FAST, says(CallFunction("look", {})), tools=[look]) as (c, session):
+    options: dict[str, Any] = {"tools": [look], "reconnect": reconnect}
+    async with connected(FAST, says(CallFunction("look", {})), **options) as (c, session):
         response = await c.response.create()
         assert (await response.done()).status == "completed"
         session.close_wanted = (1011, "It broke.")
@@ -180,11 +183,14 @@ async def test_what_would_follow_ends_with_the_connection() -> None:
             await response.follow_up()
 
 
-async def test_a_connection_that_breaks_ends_what_was_asked_for_and_what_is_said() -> None:
+@LOST
+async def test_a_connection_that_breaks_ends_what_was_asked_for_and_what_is_said(
+    reconnect: Reconnect | None,
+) -> None:
     held: list[type] = []
     gate = Gate(lambda event: type(event) in held)
     policy = SimulatorPolicy(pace="realtime", tamper=gate)
-    async with connected(policy, answers(SCRIPT)) as (c, session):
+    async with connected(policy, answers(SCRIPT), reconnect=reconnect) as (c, session):
         sent = c.sent()
         async with creators(c) as callers:
             active = await c.response.create(instructions="long")

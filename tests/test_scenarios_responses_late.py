@@ -162,7 +162,7 @@ async def test_R3_until_it_has_ended_it_has_its_place_in_the_conversation(by: st
 @virtual
 async def test_R3_an_hour_late() -> None:
     policy = SimulatorPolicy(pace="realtime", created_after=3_500.0)
-    async with in_memory(policy, GHOST_BRAIN) as (c, session):
+    async with in_memory(policy, GHOST_BRAIN, rollover=None) as (c, session):
         happening, sent, strays = c.events(), c.sent(), c.orphans()
         start = anyio.current_time()
         with pytest.raises(AcknowledgementTimeout):

@@ -84,7 +84,7 @@ class Schedule:
         self.dialect = rng.choice(DIALECTS)
         limits = Limits(patience=PATIENCE)
         self.core = Core(nonce=NONCE, now=0.0, limits=limits, dialect=self.dialect)
-        self.audience = Audience(self.core, Nobody())
+        self.audience = Audience(Nobody())
         # Where ids name nothing, nobody can tell a repetition.
         self.author = Author(rng, "unique" if self.weather.duplicate else rng.choice(NAMES))
         self.network = Network(rng, self.weather)
@@ -172,8 +172,8 @@ class Schedule:
 
     def settle(self) -> None:
         """What the shell does after every verb of the core."""
-        self.audience.settle()
-        self.audience.tell_notes()
+        self.audience.settle(self.core)
+        self.audience.tell_notes(self.core)
         for event_id, waiter in self.callers.items():
             answer = waiter.outcome.answer if waiter.outcome is not None else None
             if isinstance(answer, Response) and event_id not in self.gone | self.gone_late:
@@ -371,7 +371,7 @@ class Schedule:
         assert (router._by_item, router._to_cancel, router.abandoned) == ({}, [], [])
         assert router.is_idle
         assert len(router._over) <= OVER
-        assert self.core._asked == {}
+        assert self.core._desk.open_requests == ()
         for record in self.records.values():
             assert (record.state, record.finished, record.seen) == (State.GONE, set(), {})
 

@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 from click.testing import CliRunner
 
-from realtime_client import Client, events
+from realtime_client import Client, Reconnect, events
 from realtime_client.cli import main
 from realtime_client.cli.ports import Voice
 from realtime_client.cli.screen import Keyboard, Screen
@@ -31,6 +31,7 @@ from realtime_client.simulator import (
     Fail,
     Question,
     Say,
+    Server,
     SimulatedSession,
     SimulatorPolicy,
     echo,
@@ -164,9 +165,9 @@ class Scene:
     """A talk that is going on, and everybody in it."""
 
     def __init__(
-        self, client: Client, session: SimulatedSession, mouth: MemoryMouth, *, headphones: bool
+        self, client: Client, server: Server, mouth: MemoryMouth, *, headphones: bool
     ) -> None:
-        self.client, self.session = client, session
+        self.client, self.server = client, server
         self.ear, self.mouth, self.keys = MemoryEar(), mouth, MemoryKeys()
         self.talk = Talk(client, self.ear, self.mouth, Screen(), headphones=headphones)
         self.ended = False
@@ -174,6 +175,10 @@ class Scene:
     async def hold(self) -> None:
         await self.talk.hold(self.keys)
         self.ended = True
+
+    @property
+    def session(self) -> SimulatedSession:
+        return self.server.sessions[0]
 
     @property
     def turns(self) -> list[str | None]:
@@ -210,7 +215,7 @@ async def scene(
         serve(policy, brain) as server,
         Client(endpoint=server.url, turn_detection=events.ServerVad(), **options) as client,
     ):
-        one = Scene(client, server.sessions[0], mouth or MemoryMouth(), headphones=headphones)
+        one = Scene(client, server, mouth or MemoryMouth(), headphones=headphones)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(one.hold)
@@ -427,10 +432,30 @@ async def test_without_transcripts_the_answers_are_shown(shown: Shown) -> None:
     assert not [line for line in shown.lines if line.startswith("you")]
 
 
-async def test_a_lost_connection_ends_the_talk() -> None:
+async def test_a_talk_outlives_a_connection(shown: Shown) -> None:
+    """One that is lost while it speaks, and while its user does."""
+    policy = SimulatorPolicy(pace="realtime")
+    async with scene(policy, reconnect=Reconnect(first=0.0, longest=0.0)) as one:
+        one.ear.says("hello")
+        await until(lambda: one.talk._is_sounding)
+        one.server.connections[0].drop()
+        await shown.line("note     connected again")
+        await until(lambda: not one.talk._is_sounding)
+        await one.says("and good bye")
+        await until(lambda: one.server.sessions[1].hearing.heard)
+        assert one.server.sessions[1].hearing.heard[0].text == "and good bye"
+        await until(lambda: one.talk._is_sounding)
+    # By the one who plays, and by the one who watches; which is first, nobody says.
+    assert sorted(line for line in shown.lines if line.startswith("error")) == [
+        "error    the connection dropped",
+        "error    the connection dropped; another connection is being made",
+    ]
+
+
+async def test_a_lost_connection_without_another_ends_the_talk() -> None:
     ear, mouth, keys = MemoryEar(), MemoryMouth(), MemoryKeys()
     with pytest.raises(BaseExceptionGroup) as caught:
-        async with serve() as server, Client(endpoint=server.url) as client:
+        async with serve() as server, Client(endpoint=server.url, reconnect=None) as client:
             talk = Talk(client, ear, mouth, Screen(), headphones=False)
 
             async def close() -> None:

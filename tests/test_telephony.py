@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from realtime_client import Endpoint, events
+from realtime_client import Endpoint, Reconnect, events
 from realtime_client.audio import WireFormat
 from realtime_client.simulator import (
     Answer,
@@ -43,7 +43,7 @@ from realtime_client.simulator import (
     sing,
 )
 from realtime_client.streams import Bell
-from tests.scenarios import FAST, plain
+from tests.scenarios import FAST, answers, plain
 from tests.simulated import Samples, silence
 
 ROOT = Path(__file__).parents[1]
@@ -530,9 +530,10 @@ async def test_a_call_that_never_begins_opens_no_session(goodbye: str) -> None:
         assert list(server.sessions) == []
 
 
-async def test_when_the_model_is_gone_the_phone_is_hung_up(
-    caplog: pytest.LogCaptureFixture,
+async def test_when_the_model_is_gone_for_good_the_phone_is_hung_up(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(telephony, "RECONNECT", Reconnect(tries=1, first=0.0))
     async with (
         serve(FAST) as server,
         Bridge(Endpoint(server.url)) as bridge,
@@ -547,6 +548,39 @@ async def test_when_the_model_is_gone_the_phone_is_hung_up(
         await bridge.all_over()
         assert phone.closed == 1000
         assert "the model is gone" in caplog.text
+
+
+async def test_a_call_outlives_its_connection_to_the_model(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telephony, "RECONNECT", Reconnect(first=0.0, longest=0.0))
+    brain = answers({}, otherwise=LONG)
+    async with (
+        serve(SimulatorPolicy(pace="realtime"), brain) as server,
+        Bridge(Endpoint(server.url)) as bridge,
+        dialled(bridge.port) as phone,
+    ):
+        await phone.start()
+        await in_session(server, phone)
+        await phone.say("Tell me.")
+        await phone.until(lambda: phone.got)
+        assert server.connections[0].ended is None
+        server.connections[0].drop()
+        await phone.send("dtmf", dtmf={"digit": "5"})  # while there is no connection
+        await eventually(lambda: len(server.sessions) == 2 and pressed(server.sessions[1]))
+        assert "an answer broke off" in caplog.text
+        before = len(phone.got)
+        await phone.say("Still there?")
+        await phone.until(lambda: len(phone.got) > before)
+        assert server.sessions[1].hearing.heard[-1].text == "Still there?"
+        assert phone.closed is None
+    assert "the model is gone" not in caplog.text
+
+
+def pressed(session: SimulatedSession) -> list[str]:
+    """What a session was told in writing of the keys that the caller pressed."""
+    texts = [str(plain(item)) for item in session.conversation.items]
+    return [text for text in texts if "pressed the key 5" in text]
 
 
 async def test_a_model_that_does_not_answer_is_a_hang_up(caplog: pytest.LogCaptureFixture) -> None:

@@ -25,6 +25,7 @@ from realtime_client.errors import (
     ConnectionLost,
     InvalidTool,
     RealtimeError,
+    ReconnectFailed,
     ResponseWithdrawn,
     ServerError,
     SlowConsumer,
@@ -54,12 +55,21 @@ class Desk:
         self.sent: list[Any] = []
         self.followed: list[tuple[str, Any]] = []
         self.refusal: RealtimeError | None = None
+        self.outage: anyio.Event | None = None
+        """Set when there is a connection again."""
+        self.gone: ReconnectFailed | None = None
         self.silent = False
         self.busy: anyio.Event | None = None
         self.begins: Callable[[], None] = lambda: None
         self._tasks = tasks
 
     # what the toolbox asks for
+
+    async def ready(self) -> None:
+        if self.outage is not None:
+            await self.outage.wait()
+        if self.gone is not None:
+            raise self.gone
 
     def start(self, function: Callable[..., Awaitable[None]], *args: Any, name: str) -> None:
         assert name.startswith("realtime_client tool ")
@@ -1058,11 +1068,92 @@ async def test_a_result_after_the_end_is_dropped_and_reported() -> None:
         assert d.sent == []
 
 
-async def test_an_output_that_finds_the_connection_gone() -> None:
+async def test_an_output_whose_connection_goes_is_not_sent_again() -> None:
     async with desk(add) as d:
-        d.refusal = ConnectionLost("it broke")
+        d.refusal = ConnectionLost("it broke", uncertain=True)
         d.call("add", '{"a": 1}')
         assert await d.report() == ToolReport("dropped", "call_1", "add", d.refusal)
+        assert d.sent == []
+
+
+async def waits_for_a_connection(d: Desk) -> None:
+    assert d.outage is not None
+    with anyio.fail_after(10):
+        while not d.outage.statistics().tasks_waiting:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_an_output_waits_for_another_connection() -> None:
+    async with desk(add) as d:
+        d.outage = anyio.Event()
+        d.call("add", '{"a": 1}')
+        await waits_for_a_connection(d)
+        assert d.sent == []
+        d.outage.set()
+        assert (await d.report()).what == "answered"
+        assert d.sent == [("call_1", "2")]
+
+
+async def test_an_output_for_which_there_is_no_other_connection() -> None:
+    async with desk(add) as d:
+        d.outage, d.gone = anyio.Event(), ReconnectFailed("there is none")
+        d.call("add", '{"a": 1}')
+        await waits_for_a_connection(d)
+        d.outage.set()
+        assert await d.report() == ToolReport("dropped", "call_1", "add", d.gone)
+        assert d.sent == []
+
+
+async def test_an_output_that_somebody_gives_while_it_waits_for_a_connection() -> None:
+    async with desk(add) as d:
+        d.outage = anyio.Event()
+        d.call("add", '{"a": 1}')
+        await waits_for_a_connection(d)
+        d.protocol.calls.on_output_added("call_1")
+        d.outage.set()
+        assert (await d.report()).what == "dropped"
+        assert d.sent == []
+
+
+async def lose_a_follow_up(d: Desk, refusal: RealtimeError) -> None:
+    """It is asked for, and ends with its connection."""
+    d.call("add", '{"a": 1}')
+    await d.report()
+    d.busy = anyio.Event()
+    d.done()
+    with anyio.fail_after(10):
+        while not d.busy.statistics().tasks_waiting:
+            await anyio.lowlevel.checkpoint()
+    d.refusal, d.outage = refusal, anyio.Event()
+    d.busy.set()
+
+
+async def test_a_follow_up_that_never_went_out_is_asked_for_again() -> None:
+    async with desk(add) as d:
+        await lose_a_follow_up(d, ConnectionLost("it broke"))
+        await waits_for_a_connection(d)
+        assert d.followed == []
+        d.refusal = None
+        assert d.outage is not None
+        d.outage.set()
+        await d.settled()
+        assert d.sent == [("call_1", "2"), "asked", "asked", "response.create"]
+        assert d.followed == [(R, "response 1")]
+        assert d.reports.held == 0
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [ConnectionLost("it broke", uncertain=True), ReconnectFailed("there is no other")],
+)
+async def test_a_follow_up_that_may_have_gone_out_is_not_asked_for_again(
+    refusal: RealtimeError,
+) -> None:
+    async with desk(add) as d:
+        await lose_a_follow_up(d, refusal)
+        assert await d.report() == ToolReport("follow_up_failed", None, None, refusal)
+        assert d.followed == [(R, None)]
+        assert d.sent == [("call_1", "2"), "asked"]
 
 
 async def test_reports_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
