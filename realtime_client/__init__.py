@@ -61,6 +61,8 @@ from realtime_client.targets import Target
 from realtime_client.toolbox import Toolbox, ToolReport
 from realtime_client.tools import ToolFunction, tool
 from realtime_client.trace import Direction, Trace
+from realtime_client.translated import TranslatedAudio
+from realtime_client.translator import Translator
 from realtime_client.transport import Connect, Keepalive, Transport, TransportClosed
 from realtime_client.turns import UserSaid
 from realtime_client.usage import Totals
@@ -131,6 +133,8 @@ __all__ = [
     "Toolbox",
     "Totals",
     "Trace",
+    "TranslatedAudio",
+    "Translator",
     "Transport",
     "TransportClosed",
     "UserSaid",

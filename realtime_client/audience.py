@@ -12,8 +12,8 @@ from typing import Protocol
 
 from realtime_client import protocol
 from realtime_client.calls import Dispatch, News, NoFollowUp
-from realtime_client.errors import RealtimeError
-from realtime_client.frames import Frame, Happened
+from realtime_client.errors import RealtimeError, ServerError
+from realtime_client.frames import Frame, Happened, ending
 from realtime_client.handles import Handles
 from realtime_client.outcome import Outcome
 from realtime_client.response import Acting, Response
@@ -79,6 +79,9 @@ class Audience:
             waiter = self.waiting.pop(outcome.event_id, None)
             if waiter is not None:
                 waiter.resolve(outcome)
+            elif isinstance(outcome.error, ServerError):
+                # Somebody sent it raw, or has stopped waiting: nobody else would hear of it.
+                self.watches.tell(self.watches.errors, outcome.error)
         return bool(ended)
 
     def tell_notes(self, core: protocol.Protocol) -> None:
@@ -119,7 +122,7 @@ class Audience:
 
     def lost(self, error: RealtimeError) -> None:
         """The connection is over, and the session goes on: what is held of it has its end."""
-        self.handles.end(error)
+        self.handles.end(ending(error, uncertain=True))  # what was begun may have been done
         self.user_turns.lost(error)
 
     def end(self, error: RealtimeError) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from realtime_client import events, protocol
 from realtime_client.audience import Audience
@@ -258,7 +259,12 @@ class Calling:
         await self.link.in_time(self._outcome)
 
     async def drain(self) -> None:
-        """Wait until the socket has taken what is more than `WRITE_AHEAD`."""
+        """Wait until the socket has taken what is more than `WRITE_AHEAD`.
+
+        Others run in any case: a loop that sends, and does nothing else, would let nobody make
+        the next connection, nor see that its time is over.
+        """
+        await checkpoint()
         while self._outage is None and self.protocol.outbox_bytes > WRITE_AHEAD:
             self.check_alive()
             await self.link.drained.wait()

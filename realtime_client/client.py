@@ -84,7 +84,8 @@ class Client(Entering, Talking, Looking):
     A function with `@tool` among the `tools` is run here when the model calls it.
 
     `call_id` joins a call over SIP or WebRTC that is there already; such a sideband sends no
-    configuration of its own. `group` is a `SessionGroup` whose configuration lies under the
+    configuration of its own, and runs the functions among its `tools` when the session of the
+    call has them. `group` is a `SessionGroup` whose configuration lies under the
     client's own.
 
     How: `open_timeout` seconds for connecting and again for the acknowledgement,
@@ -253,10 +254,12 @@ class Client(Entering, Talking, Looking):
         wanted = self._group.enter(self, own) if self._group is not None else own
         self._target = self._asks_for(wanted)
         if self._target.kind == "sideband":
-            if wanted:
+            only_functions = len(self._functions) == len(wanted.get(("tools",)) or ())
+            if wanted.keys() - {("tools",), ("type",)} or not only_functions:
                 raise UsageError(
                     "a sideband sends no configuration of its own: the session is somebody else's. "
-                    "Give no session fields with call_id=, and call session.update() once connected"
+                    "With call_id= give no session fields but functions among the tools=, which "
+                    "are run here, and call session.update() once connected"
                 )
             return None
         return {path: value for path, value in wanted.items() if path != ("model",)} or None

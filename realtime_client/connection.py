@@ -19,7 +19,12 @@ import anyio
 import anyio.abc
 
 from realtime_client.calling import Calling, Making
-from realtime_client.errors import ClientClosed, ConnectionLost, RealtimeError
+from realtime_client.errors import (
+    ClientClosed,
+    ConnectionLost,
+    RealtimeError,
+    ReconnectFailed,
+)
 from realtime_client.frames import Frame, Happened
 from realtime_client.input import Unheard
 from realtime_client.link import Link
@@ -129,7 +134,7 @@ class Connection(Calling):
         """The session is over for good: everything ends, once."""
         if self._ended is not None:
             return
-        self._ended, self._outage = error, None
+        self._ended, self._outage = _for_good(error), None
         self.protocol.lost(error)
         self.on_news(self.link)
         self.audience.end(error)
@@ -252,3 +257,11 @@ class Connection(Calling):
             error = traced(self.making.trace, direction, frame)
             if error is not None:
                 self.watches.tell(self.watches.errors, error)
+
+
+def _for_good(error: RealtimeError) -> RealtimeError:
+    """What ended a session, as everybody is told who comes later: there will be no other link."""
+    if isinstance(error, ReconnectFailed) or not isinstance(error, ConnectionLost):
+        return error
+    words = f"{error}; the client does not reconnect"
+    return ReconnectFailed(words, close_code=error.close_code, cause=error)

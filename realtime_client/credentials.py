@@ -59,6 +59,9 @@ class Secret(_Untold):
             if not given:
                 raise MissingCredentials(f"{name} is empty; leave it out where none is needed")
             check_header(name, given)
+            if given.lower().startswith("bearer ") or "://" in given:
+                what = "a URL" if "://" in given else "a header's value; leave out `Bearer`"
+                raise UsageError(f"{name} is the key alone, and this is {what}")
         elif not callable(given):
             raise UsageError(f"{name} is a text, or an async function that returns one")
         self._given = given

@@ -185,11 +185,10 @@ class Desk:
         """
         encode(command)
         event_id = text(event, "event_id") or self.new_id("event")
+        event = msgspec.structs.replace(event, event_id=event_id)
         if isinstance(command, dict):
-            command = {**command, "event_id": event_id}
-        elif event.event_id != event_id:
-            event = command = msgspec.structs.replace(event, event_id=event_id)
-        return event_id, event, command
+            return event_id, event, {**command, "event_id": event_id}
+        return event_id, event, event
 
     # -- whose turn it is -------------------------------------------------------------------
 

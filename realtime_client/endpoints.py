@@ -68,6 +68,10 @@ class Endpoint:
     default_model: str | None = DEFAULT_MODEL
 
     def __post_init__(self) -> None:
+        if not isinstance(self.url, str):
+            raise UsageError(f"url is the URL of a server, a text; got {self.url!r}")
+        if not isinstance(self.dialect, Dialect):
+            raise UsageError(f"dialect is a Dialect, such as GA; got {self.dialect!r}")
         address = Address.read(self.url).completed()
         headers, key = Headers(self.headers), self.api_key
         if key is not None:
@@ -127,6 +131,32 @@ class Endpoint:
         key = await self.api_key.reveal()
         scheme = "Bearer " if self.key_header.lower() == AUTHORIZATION.lower() else ""
         return Headers({**self.headers, self.key_header: f"{scheme}{key}"})
+
+
+def endpoint_of(endpoint: object, api_key: Credential | None) -> Endpoint:
+    """The endpoint that was given as `endpoint=` and `api_key=`: one, its URL, or OpenAI's.
+
+    Raises:
+        MissingCredentials: No key in either place.
+        UsageError: It is no endpoint, has its own credential, or is of a provider that takes
+            its key in another way.
+    """
+    if isinstance(endpoint, Endpoint):
+        if api_key is not None:
+            raise UsageError("the endpoint has its own credential; give api_key= to one of them")
+        return endpoint
+    if endpoint is None:
+        return OpenAI(api_key)
+    if not isinstance(endpoint, str):
+        what = "an Endpoint, such as OpenAI(...), or the URL of a server"
+        raise UsageError(f"endpoint is {what}; got {endpoint!r}")
+    given, host = Endpoint(endpoint, api_key=api_key), Address.read(endpoint).host
+    if api_key is not None and is_azure(host):
+        instead = f"endpoint=Azure({shown(endpoint)!r}, ...)"
+        raise UsageError(f"{host} takes its key in another way: {instead}")
+    if host == "api.x.ai":
+        raise UsageError("xAI speaks a dialect of its own: endpoint=XAI(...)")
+    return given
 
 
 def OpenAI(

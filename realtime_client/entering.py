@@ -7,17 +7,18 @@ any state. What a kind of session is for is its own.
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import anyio
 
 from realtime_client.calling import Making
 from realtime_client.connection import Connection
 from realtime_client.credentials import Credential, Headers
-from realtime_client.endpoints import Endpoint, OpenAI, shown
+from realtime_client.endpoints import Endpoint, endpoint_of, shown
 from realtime_client.errors import ClientClosed, CredentialFailed, RealtimeError, UsageError
-from realtime_client.given import check_seconds
+from realtime_client.given import check_kind, check_seconds
 from realtime_client.keeper import Keeper
 from realtime_client.leaves import Leaves
 from realtime_client.protocol import Protocol
@@ -70,11 +71,20 @@ class Means(NamedTuple):
             MissingCredentials: No key in either place.
             UsageError: It names the parameter and its range.
         """
-        where = _endpoint(endpoint, api_key)
+        where = endpoint_of(endpoint, api_key)
+        check_kind("reconnect", reconnect, Reconnect, "a Reconnect(...), or None for never")
+        check_kind("rollover", rollover, Rollover, "a Rollover(...), or None for never")
+        check_kind("keepalive", keepalive, Keepalive, "a Keepalive(...)")
         check_seconds("open_timeout", open_timeout, zero=False)
         check_seconds("close_timeout", close_timeout, zero=True)
-        if not (trace is None or callable(trace)):
-            raise UsageError(f"trace is a function of a direction and a frame; got {trace!r}")
+        given: Any = trace
+        if given is not None and (not callable(given) or iscoroutinefunction(given)):
+            raise UsageError(
+                "trace is a function of a direction and a frame, and not an async one: it is "
+                f"called by those who read and write; got {trace!r}"
+            )
+        if not (connect is None or callable(connect)):
+            raise UsageError(f"connect opens a transport from a URL and headers; got {connect!r}")
         connect = connect or connect_websocket(
             open_timeout=open_timeout,
             close_timeout=close_timeout,
@@ -218,11 +228,3 @@ class Entering:
             name = type(self).__name__
             raise UsageError(f"it is not connected: use it as `async with {name}(...) as ...:`")
         return self._connection
-
-
-def _endpoint(endpoint: Endpoint | str | None, api_key: Credential | None) -> Endpoint:
-    if isinstance(endpoint, Endpoint):
-        if api_key is not None:
-            raise UsageError("the endpoint has its own credential; give api_key= to one of them")
-        return endpoint
-    return OpenAI(api_key) if endpoint is None else Endpoint(endpoint, api_key=api_key)

@@ -46,6 +46,16 @@ _FIELDS: Final[Mapping[str, str]] = {
     "organization": "endpoint=OpenAI(organization=...)",
     "project": "endpoint=OpenAI(project=...)",
     "chat_ctx": "conversation.item.create(...)",
+    "headers": "endpoint=Endpoint(url, headers=...)",
+    "default_headers": "endpoint=Endpoint(url, headers=...)",
+    "extra_headers": "endpoint=Endpoint(url, headers=...)",
+    "extra_query": "endpoint=, a URL with that query",
+    "default_query": "endpoint=, a URL with that query",
+    "url": "endpoint=",
+    "dialect": "endpoint=Endpoint(url, dialect=...)",
+    "token": "api_key=, or endpoint=Azure(..., token=...)",
+    "max_retries": "reconnect=Reconnect(tries=...)",
+    "websocket_connection_options": "ssl=, proxy= and keepalive=",
 }
 """Keywords, and fields of the session object, that today have another name."""
 

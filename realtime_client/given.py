@@ -12,7 +12,7 @@ from numbers import Integral, Real
 
 from realtime_client.errors import UsageError
 
-__all__ = ["check_choice", "check_seconds", "check_whole"]
+__all__ = ["check_choice", "check_kind", "check_seconds", "check_whole"]
 
 
 def check_seconds(name: str, value: object, *, zero: bool) -> None:
@@ -49,6 +49,16 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     if not isinstance(value, str) or value not in choices:
         *others, last = map(repr, choices)
         raise _refusal(name, value, f"{', '.join(others)} or {last}")
+
+
+def check_kind(name: str, value: object, kind: type, what: str) -> None:
+    """Raise for what is neither of this kind nor None, which switches it off.
+
+    Raises:
+        UsageError: It names the parameter and what it is.
+    """
+    if value is not None and not isinstance(value, kind):
+        raise _refusal(name, value, what)
 
 
 def _refusal(name: str, value: object, what: str) -> UsageError:

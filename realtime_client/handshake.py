@@ -56,6 +56,12 @@ _ADVICE: Final[Mapping[int, str]] = {
 }
 
 
+_NO_KEY: Final = (
+    "; no credential was sent: the URL of a server takes none from the environment. "
+    "Pass api_key=, or an endpoint such as OpenAI()"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One try at a connection: where, with what, and by way of which proxy.
@@ -107,6 +113,8 @@ class Attempt:
         said = {name.lower(): value for name, value in response.headers.raw_items()}
         wait = retry_after(said, time.time())
         advice = _ADVICE.get(status, "")
+        if status in (401, 403) and all(map(_is_harmless, self.headers)):
+            advice = _NO_KEY
         if 300 <= status < 400:
             advice = "; redirects are not followed, so that a key never reaches another host"
         return HandshakeRefused(status, words, advice, retry_after=wait)

@@ -34,6 +34,7 @@ from realtime_client.fatal import is_fatal
 from realtime_client.input import Span
 from realtime_client.leaves import whole
 from realtime_client.link import Link
+from realtime_client.opening import refused
 from realtime_client.reconnect import Budget, Reconnect
 from realtime_client.restoring import Estate
 from realtime_client.rollover import Moments, Rollover, moments
@@ -117,7 +118,7 @@ class Keeper:
 
     async def _come_back(self, lost: RealtimeError, link: Link | None, *, planned: bool) -> None:
         """Put another link in the place of the lost one: this one, or whichever can be had."""
-        connection, begun = self._connection, anyio.current_time()
+        begun = anyio.current_time()
         self._budget.on_lost(begun)
         if not planned:
             self._tell_lost(lost)
@@ -218,16 +219,20 @@ class Keeper:
 
     def _fatal(self, lost: RealtimeError) -> RealtimeError | None:
         """What says that trying again is of no use."""
-        if is_fatal(getattr(lost, "close_code", None)):
-            return lost
+        code = getattr(lost, "close_code", None)
+        if is_fatal(code):
+            return refused(str(lost), close_code=code)
         return self._connection.protocol.fatal
 
     def _give_up(self, lost: RealtimeError, cause: RealtimeError) -> None:
-        words = f"{lost}; no other connection could be had"
+        tried = self._budget.tried
+        words = f"{lost}; " + (
+            "no other connection could be had" if tried else "trying again is of no use"
+        )
         if cause is not lost:
             words += f": {cause}"
         code = getattr(lost, "close_code", None)
-        error = ReconnectFailed(words, close_code=code, cause=cause, tries=self._budget.tried)
+        error = ReconnectFailed(words, close_code=code, cause=cause, tries=tried)
         self._connection.finish(error)
 
     # -- a connection that is to end ------------------------------------------------------

@@ -41,7 +41,8 @@ class Playback:
         """So much has been played: of all that was taken since the beginning, or of one item.
 
         `ms` counts up and is never less than before. Say `played(0)` before the first sound, or
-        the clock counts from the first chunk that is taken.
+        the clock counts from the first chunk that is taken. Like all of this, it belongs to the
+        thread of the event loop: a device's own thread has to hand its count over.
 
         Raises:
             UsageError: Not a number, or less than 0.
@@ -64,8 +65,19 @@ class Playback:
         self._ledger.flushed(anyio.current_time())
 
     def count_from(self, ms: float) -> None:
-        """After a stop: the count that the player has now, 0 where it begins anew."""
+        """After a stop: the count that the player has now, 0 where it begins anew.
+
+        A player across a network has to answer first: a report that it sent before it got the
+        stop is taken for what comes next.
+        """
         self._ledger.count_from(ms)
+
+    def forget(self, item_id: str) -> None:
+        """Nobody is going to play this message: it is left as it is, and never truncated.
+
+        To close its audio stream before anything was taken does the same.
+        """
+        self._ledger.forget(item_id)
 
     def heard(self, item_id: str, content_index: int = 0) -> Progress | None:
         """How far a message has come; None where it is not known, or heard to its end."""

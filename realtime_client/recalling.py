@@ -80,9 +80,7 @@ class _Message:
     @property
     def is_playing(self) -> bool:
         """Whether more of it may be heard."""
-        conversation = self._old.conversation
-        cuts = (*conversation.interrupted, *conversation.truncations)
-        if self._known is None or any(item_id == self._id for item_id, _ in cuts):
+        if self._known is None or self._cuts():
             return False
         return not self._old.playback.was_heard(self._id, self._now)
 
@@ -90,7 +88,7 @@ class _Message:
         """Why no word of it was heard."""
         if any(part.is_cut_by_hand for part in parts):
             return CUT
-        if self._known is not None or any(part.form == "heard" for part in parts):
+        if any(part.form == "heard" for part in parts):
             return SILENT
         return UNFINISHED if self._item is not None and is_growing(self._item) else WORDLESS
 
@@ -102,13 +100,20 @@ class _Message:
                 yield self._spoken(index, words)
             return
         parts = (self._item.content or ()) if isinstance(self._item, MessageItem) else ()
-        for index in range(max(len(parts), max(self._known or (), default=-1) + 1)):
+        unseen = [*(self._known or ()), *self._cuts()]
+        for index in range(max(len(parts), max(unseen, default=-1) + 1)):
             if index >= len(parts) or is_audio(parts[index]):
                 yield self._spoken(index, self._words(index))
             else:
                 is_half = is_growing(self._item) if self._item is not None else True
                 text = "" if is_half else parts[index].text or ""
                 yield _Part(text, text, "whole")
+
+    def _cuts(self) -> list[int]:
+        """The parts of which it is known where they end."""
+        conversation = self._old.conversation
+        cuts = (*conversation.interrupted, *conversation.truncations)
+        return [index for item_id, index in cuts if item_id == self._id]
 
     def _spoken(self, index: int, words: str) -> _Part:
         key, playback = (self._id, index), self._old.playback

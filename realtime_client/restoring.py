@@ -100,7 +100,7 @@ class Restoring:
     @property
     def is_done(self) -> bool:
         """Whether nothing is on its way any more."""
-        return not self._asked and not self._queue
+        return not self._asked  # as long as there is a queue, something of it is on its way
 
     @property
     def to_do(self) -> int:
@@ -173,7 +173,7 @@ class Restoring:
     def _configure(self, now: float) -> None:
         config = self._machines.config
         missing = differing(self._estate.carried.session, config.obtained)
-        if missing and missing != self._refused_update and not config.in_flight:
+        if missing and missing != self._refused_update:
             intent = Intent(self._desk.new_id("event"), missing, now + PATIENCE)
             self._asked[intent.event_id] = _Step("update", asked=missing)
             self._desk.ask_config(intent)

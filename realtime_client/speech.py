@@ -242,7 +242,10 @@ class AudioStream(Once[bytes]):
         return PcmStream(self, self.format, rate=rate, dtype=dtype, quality=quality)
 
     def close(self) -> None:
-        """The consumer is done. What nobody has begun to read does not count as to be heard."""
+        """The consumer is done. What nobody has begun to read does not count as to be heard.
+
+        Then the message is never truncated, however much of it is still to come.
+        """
         if not self._taken:
             self._listener.forget()
         super().close()

@@ -55,7 +55,9 @@ class Talking:
         chunk waits for more, or for `input_audio_buffer.commit`.
 
         Returns when it is queued; waits only while the network is behind. Cancelling that
-        wait loses nothing: the audio is queued by then.
+        wait loses nothing: the audio is queued by then. Only while a change of the input format
+        is on its way does it wait before it takes the audio, in which format nobody knows yet;
+        who cancels that wait has to give the audio again.
 
         Raises:
             InvalidAudio: Not finite, not a rate, not a shape. Nothing was sent.

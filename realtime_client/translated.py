@@ -29,7 +29,7 @@ PCM16: Final = 24_000
 class TranslatedAudio(Once[bytes]):
     """The translation as sound, in `format`, as it arrives: chunks of any size, each once."""
 
-    __slots__ = ("_is_fixed", "_is_taken", "cuts", "format")
+    __slots__ = ("_is_fixed", "_is_odd", "_is_taken", "cuts", "format")
 
     def __init__(self) -> None:
         super().__init__("the translated audio", bound=AUDIO_BOUND, size=len)
@@ -38,6 +38,7 @@ class TranslatedAudio(Once[bytes]):
         self.cuts = 0
         """How often playing it was interrupted: a translation never is."""
         self._is_fixed = False
+        self._is_odd = False
         self._is_taken = False
 
     async def __anext__(self) -> bytes:
@@ -82,7 +83,17 @@ class TranslatedAudio(Once[bytes]):
         if not self._is_fixed:
             self.format = events.AudioFormat(type="audio/pcm", rate=rate)
             self._is_fixed = True
+        self._is_odd ^= len(delta.delta) % 2 == 1
         self.push(delta.delta)
+
+    def moved(self) -> None:
+        """What comes now is of another connection, and begins with a sample of its own.
+
+        Half a sample of the one before would turn all of it into noise.
+        """
+        if self._is_odd:
+            self._is_odd = False
+            self.push(b"\0")
 
 
 class Translated:

@@ -154,8 +154,7 @@ class Translator(Entering, Watching):
 
     @property
     def transcript(self) -> Once[str]:
-        """What is said, in the listener's language: pieces of text to be put together as they
-        are, 1,000,000 characters at most unread."""
+        """What is said, in the listener's language: pieces, to be put together as they are."""
         return self._said.transcript
 
     @property
@@ -292,6 +291,7 @@ class Translator(Entering, Watching):
     def _moved(self, samples: int) -> None:
         self._changing = False
         self._uplink.moved(samples)
+        self._said.audio.moved()
 
 
 def _asked(config: events.TranslationSessionConfig | None) -> Leaves | None:

@@ -27,6 +27,7 @@ from websockets.proxy import parse_proxy
 
 from realtime_client.addresses import is_loopback, shown
 from realtime_client.errors import UsageError
+from realtime_client.given import check_seconds
 from realtime_client.handshake import Attempt, HideSecrets
 
 __all__ = ["Connect", "Keepalive", "Transport", "TransportClosed", "connect_websocket"]
@@ -76,10 +77,21 @@ class Connect(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Keepalive:
-    """Pings in seconds: one every `interval`, and the connection is lost after `timeout`."""
+    """Pings in seconds: one every `interval`, and the connection is lost after `timeout`.
+
+    None of an interval is never, and of a timeout for ever.
+
+    Raises:
+        UsageError: One is no number above 0.
+    """
 
     interval: float | None = 20.0
     timeout: float | None = 20.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("interval", self.interval), ("timeout", self.timeout)):
+            if value is not None:
+                check_seconds(name, value, zero=False)
 
 
 _log = logging.getLogger("realtime_client.transport")

@@ -15,7 +15,7 @@ import anyio
 from realtime_client import events
 from realtime_client.connection import Connection
 from realtime_client.creates import refuse_metadata
-from realtime_client.errors import ServerError, UsageError
+from realtime_client.errors import UsageError
 from realtime_client.given import check_choice, check_seconds
 from realtime_client.options import plain, tool_functions
 from realtime_client.response import Response
@@ -184,14 +184,10 @@ class InputAudioBufferVerbs:
         # events", and a `committed` names nobody: so one of ours at a time.
         async with self._committing:
             await self._uplink.settled()
-            commit = self._uplink.commit()
-            try:
+            with self._uplink.committing():
                 return await self._connection.request(
                     events.InputAudioBufferCommit(), events.InputAudioBufferCommitted
                 )
-            except ServerError:
-                self._uplink.refused(commit)
-                raise
 
     async def clear(self) -> events.InputAudioBufferCleared:
         """Forget the audio since the last commit, here and at the server."""

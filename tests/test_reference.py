@@ -667,7 +667,7 @@ async def test_row_errors() -> None:
             unreadable, odd = await anext(stray), await anext(stray)
         assert isinstance(unreadable, InvalidServerEvent)
         assert isinstance(odd, ServerError)
-        assert (odd.code, odd.message, odd.retryable) == ("odd", "Something is odd.", False)
+        assert (odd.code, odd.message, odd.retryable) == ("odd", "Something is odd.", True)
         with pytest.raises(ServerError) as refused:
             await c.conversation.item.delete("nobody's")
         assert refused.value.code == "item_delete_invalid_item_id"

@@ -9,6 +9,10 @@ waits for a commit or a clear. So there are two sums, and each closes after ever
 
 Where the VAD commits, only the server knows at which sample. What is counted as uncommitted
 then is what was appended since its `committed` came, which is the least that there can be.
+A connection that is lost shows how much there was: what has to be said again was in no turn.
+
+A session that changes its format goes on in samples of another rate, and so do the books. Each
+is cut at the same places as before, scaled; so each sum closes still.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ def least_commit(rate: int) -> int:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What became of the audio since the pipeline began; in samples of the wire's rate,
-    except where another unit is named.
+    except where another unit is named. Where that rate has changed, all is counted in the
+    new one.
 
     After `flush`, `commit` or `clear`, `held` and `delayed` are 0.
     """
@@ -66,7 +71,8 @@ class Counts:
     """Of all that was appended: in no turn when its connection ended, and not said again."""
 
     stray_bytes: int = 0
-    """Bytes of frames that were cut off and never completed."""
+    """Bytes of frames that were cut off and never completed: a commit, a clear or another
+    source came in between."""
 
     @property
     def uncommitted(self) -> int:
@@ -88,22 +94,31 @@ class Commit:
     """Of the whole turn, at the wire's rate, the silence included."""
     silence: int
     """Samples of silence that were added to reach 100 ms."""
+    rate: int
+    """The wire's, of all these samples."""
 
 
 @dataclass(slots=True)
 class Account:
     """The books that `Counts` is a page of; words as there."""
 
+    rate: int
+    width: int  # bytes a sample
     pushed: int = 0
     due: int = 0  # of the stretches that have ended
     appended: int = 0
     dropped: int = 0
     padded: int = 0
-    direct: int = 0
+    direct_bytes: int = 0  # an append may end inside a sample
     committed: int = 0
     cleared: int = 0
     left: int = 0
     stray_bytes: int = 0
+
+    @property
+    def direct(self) -> int:
+        """Appended around the pipeline, as far as it is whole samples."""
+        return self.direct_bytes // self.width
 
     def page(self, *, due: int, held: int, delayed: int) -> Counts:
         """As it stands, with what is still on its way through the pipeline."""
@@ -126,3 +141,40 @@ class Account:
     def uncommitted(self) -> int:
         """Of all that was appended: still in the server's buffer."""
         return self.appended + self.direct - self.committed - self.cleared - self.left
+
+    def move(self, samples: int) -> None:
+        """The server's buffer is gone, but for the newest `samples`, which were said again.
+
+        Where these are more than were uncommitted, they were in no turn after all; and what
+        was never seen here was appended around the pipeline.
+        """
+        missing = self.uncommitted - samples
+        self.left += max(0, missing)
+        taken_back = min(max(0, -missing), self.committed)
+        self.committed -= taken_back
+        self.direct_bytes += (samples - self.uncommitted) * self.width
+
+    def at(self, rate: int, width: int) -> Account:
+        """The same books in another format, between two stretches: nothing is on its way."""
+
+        def scaled(samples: int) -> int:
+            return samples * rate // self.rate
+
+        appended, committed = scaled(self.appended), scaled(self.committed)
+        cleared = scaled(self.committed + self.cleared) - committed
+        left = scaled(self.committed + self.cleared + self.left) - committed - cleared
+        dropped, padded = scaled(self.dropped), scaled(self.padded)
+        return Account(
+            rate,
+            width,
+            pushed=self.pushed,
+            due=appended + dropped - padded,
+            appended=appended,
+            dropped=dropped,
+            padded=padded,
+            direct_bytes=(scaled(self.appended + self.direct) - appended) * width,
+            committed=committed,
+            cleared=cleared,
+            left=left,
+            stray_bytes=self.stray_bytes,
+        )

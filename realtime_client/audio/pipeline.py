@@ -99,7 +99,7 @@ class InputPipeline:
         self._on_short_commit: Literal["pad", "error"] = on_short_commit
         self._chunker = Chunker(samples * format.bytes_per_sample)
         self._source: _Source | None = None
-        self._account = Account()
+        self._account = Account(format.rate, format.bytes_per_sample)
 
     @property
     def counts(self) -> Counts:
@@ -172,7 +172,7 @@ class InputPipeline:
         chunks += self._chunk(np.zeros(silence, np.int16))
         self._account.padded += silence
         self._count(chunks := chunks + self._chunker.flush())
-        return Commit(tuple(chunks), self.on_committed(), silence)
+        return Commit(tuple(chunks), self.on_committed(), silence, self.format.rate)
 
     def flush(self) -> list[bytes]:
         """End the stretch: give all that is still here, the last chunk perhaps a shorter one.
@@ -194,7 +194,7 @@ class InputPipeline:
 
     def on_direct_append(self, nbytes: int) -> None:
         """The caller appended bytes of the wire's format around the pipeline."""
-        self._account.direct += nbytes // self.format.bytes_per_sample
+        self._account.direct_bytes += nbytes
 
     def on_committed(self) -> int:
         """The server's buffer became a turn: by the VAD, say. How many samples that were."""
@@ -205,17 +205,18 @@ class InputPipeline:
     def on_moved(self, samples: int) -> None:
         """The connection was replaced: what was in no turn is gone, but for the newest `samples`,
         which were said again."""
-        self._account.left += self._account.uncommitted - samples
+        self._account.move(samples)
 
     def on_refused(self, commit: Commit) -> None:
         """The server refused this commit: its audio is in the buffer still."""
-        self._account.committed -= commit.samples
+        samples = commit.samples * self.format.rate // commit.rate
+        self._account.committed -= min(samples, self._account.committed)
 
     def in_format(self, format: WireFormat) -> tuple[InputPipeline, list[bytes]]:  # noqa: A002 - as above
         """A new pipeline that goes on in another format, and the chunks that are complete in it.
 
-        It begins with what is still here, and with as much `direct` as is uncommitted. This
-        pipeline is at its end.
+        It goes on with what is still here, the beginning of a frame too, and with the counts.
+        This pipeline is at its end.
         """
         new = InputPipeline(
             format,
@@ -223,9 +224,15 @@ class InputPipeline:
             quality=self._quality,
             on_short_commit=self._on_short_commit,
         )
-        new._account.direct = self._account.uncommitted * format.rate // self.format.rate
-        held = self.format.decode(b"".join(self.flush()))
-        return new, new.push(held, rate=self.format.rate)
+        new._account = self._account.at(format.rate, format.bytes_per_sample)
+        source = self._source
+        chunks = new.push(self.format.decode(b"".join(self.flush())), rate=self.format.rate)
+        new._account.pushed = self._account.pushed
+        if source and source.rest:
+            again, tail = new._enter(source.rate, source.channels)
+            again.rest, again.dtype = source.rest, source.dtype
+            chunks += new._count(tail)
+        return new, chunks
 
     # -- what was given, as what is taken ---------------------------------------------
 

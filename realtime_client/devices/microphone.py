@@ -6,7 +6,6 @@ reader that is late loses sound, never time: what is dropped is counted and noth
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
@@ -23,8 +22,8 @@ from realtime_client.devices.sound import (
     DeviceError,
     Latency,
     open_stream,
-    start_stream,
 )
+from realtime_client.devices.threads import Switch, from_any_thread, open_in_thread
 from realtime_client.errors import UsageError
 from realtime_client.streams import Bell
 
@@ -70,17 +69,19 @@ class Microphone:
         self._make = partial(Capture, buffer_ms=buffer_ms, overflow=overflow)
         self._capture = self._make(rate or 0)
         self._stream: Any = None
+        self._switch: Switch | None = None
         self._bell = Bell()
         self._ring: Callable[[], object] = self._bell.ring
         self.overflows = 0
         """How often the device itself lost sound, because its thread came too late."""
 
     async def __aenter__(self) -> Self:
-        self._ring = _from_any_thread(self._bell.ring)
-        stream, rate = await anyio.to_thread.run_sync(self._open)
+        self._ring = from_any_thread(self._bell.ring)
+        stream, rate = await open_in_thread(self._open)
         self._stream, self._rate, self._capture = stream, rate, self._make(rate)
+        self._switch = Switch(stream, "input")
         try:
-            await anyio.to_thread.run_sync(start_stream, stream, "input")
+            await anyio.to_thread.run_sync(self._switch.start)
         except BaseException:
             await self._close()
             raise
@@ -130,10 +131,11 @@ class Microphone:
         return chunk
 
     async def _close(self) -> None:
-        stream, self._stream = self._stream, None
+        assert self._switch is not None, "it was opened"
+        self._stream = None
         self._bell.ring()
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(stream.close)
+            await anyio.to_thread.run_sync(self._switch.close)
 
     # -- on other threads ----------------------------------------------------------------
 
@@ -158,14 +160,3 @@ class Microphone:
     def _finished(self) -> None:
         """The device has stopped, on its own or because it is being closed."""
         self._ring()
-
-
-def _from_any_thread(ring: Callable[[], None]) -> Callable[[], object]:
-    """The same call, carried out on this event loop, from any thread and without waiting."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        token = trio.lowlevel.current_trio_token()
-        return partial(token.run_sync_soon, ring, idempotent=True)
-    import asyncio
-
-    return partial(asyncio.get_running_loop().call_soon_threadsafe, ring)

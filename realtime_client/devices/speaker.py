@@ -6,12 +6,12 @@ seconds that will sound. Only that difference is used, on this machine's monoton
 the clocks of PortAudio's two calls are not the same everywhere.
 
 Nothing rings when sound has been played: how long that takes is known, so whoever waits for it
-sleeps for as long.
+sleeps for as long. It does ring when the device stops by itself.
 """
 
 from __future__ import annotations
 
-from threading import Lock
+from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -27,8 +27,8 @@ from realtime_client.devices.sound import (
     DeviceError,
     Latency,
     open_stream,
-    start_stream,
 )
+from realtime_client.devices.threads import Switch, from_any_thread, open_in_thread
 from realtime_client.errors import UsageError
 from realtime_client.streams import Bell
 
@@ -67,15 +67,17 @@ class Speaker:
         self._buffer_ms = buffer_ms
         self._playout = Playout(rate or 0)
         self._stream: Any = None
-        self._started = False
-        self._switching = Lock()  # between `flush`, which stops, and the thread that starts
+        self._switch: Switch | None = None
         self._changed = Bell()
+        self._ring: Callable[[], object] = self._changed.ring
         self.underflows = 0
         """How often the device had to go on without having been served in time."""
 
     async def __aenter__(self) -> Self:
-        stream, rate = await anyio.to_thread.run_sync(self._open)
+        self._ring = from_any_thread(self._changed.ring)
+        stream, rate = await open_in_thread(self._open)
         self._stream, self._rate, self._playout = stream, rate, Playout(rate)
+        self._switch = Switch(stream, "output")
         return self
 
     async def __aexit__(
@@ -84,11 +86,12 @@ class Speaker:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        stream, self._stream = self._stream, None
+        assert self._switch is not None, "it was opened"
+        self._stream = None
         self._playout.flush(monotonic())
         self._changed.ring()
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(stream.close)
+            await anyio.to_thread.run_sync(self._switch.close)
 
     @property
     def rate(self) -> int:
@@ -121,9 +124,7 @@ class Speaker:
         self._check()
         self._playout.write(_int16_bytes(sound))
         self._changed.ring()
-        if not self._started and self._playout.waiting:
-            await anyio.to_thread.run_sync(self._start)
-        await checkpoint()
+        await self._play()
         while self._stream and (over := self._ms(self._playout.waiting) - self._buffer_ms) > 0:
             await self._pass(over)
 
@@ -131,7 +132,7 @@ class Speaker:
         """Wait until all that was written has been heard. It ends a message: see `end`."""
         self._check()
         self.end()
-        await checkpoint()
+        await self._play()
         while self._stream and (left := self.unheard_ms) > 0:
             await self._pass(left)
 
@@ -144,31 +145,41 @@ class Speaker:
 
         The device's own buffer is thrown away too, which takes about a millisecond.
         """
-        stream = self._running()
-        with self._switching:
-            played = self._playout.flush(monotonic())
-            self._started = False
-            stream.abort()
+        played = self._running().stop(lambda: self._playout.flush(monotonic()))
         self._changed.ring()
         return self._ms(played)
 
     def progress(self, *, every_ms: float = 100.0) -> Progress:
-        """`played_ms` as it grows: `async for played_ms in speaker.progress()`."""
+        """`played_ms` as it grows: `async for played_ms in speaker.progress()`.
+
+        Raises `DeviceError` when the speaker is gone.
+        """
         return Progress(self, every_ms)
 
     # -- on the event loop ---------------------------------------------------------------
 
-    def _running(self) -> Any:
-        if self._stream is None:
+    def _running(self) -> Switch:
+        if self._stream is None or self._switch is None:
             raise UsageError("the speaker is not open: use it as `async with Speaker() as s:`")
-        return self._stream
+        return self._switch
 
     def _check(self) -> None:
-        if not self._running().active and self._started:
+        if self._running().is_on and not self._stream.active:
             raise DeviceError("the speaker is gone: it has stopped asking for sound")
+
+    async def _play(self) -> None:
+        """Start the device, where there is something to play for it; others run in any case.
+
+        Who wrote that may have been cancelled before he came to it.
+        """
+        switch = self._running()
+        if not switch.is_on and self._playout.waiting:
+            await anyio.to_thread.run_sync(switch.start, self._is_wanted)
+        await checkpoint()
 
     async def _pass(self, ms: float) -> None:
         """Let so much time pass, or less where something changes."""
+        await self._play()
         self._check()
         with anyio.move_on_after(max(ms / 1000, _LEAST_WAIT)):
             await self._changed.wait()
@@ -186,23 +197,25 @@ class Speaker:
             latency=self._latency,
             block_ms=BLOCK_MS,
             callback=self._fill,
-            finished=None,
+            finished=self._finished,
         )
 
-    def _start(self) -> None:
-        with self._switching:
-            # Flushed or closed meanwhile, there is nothing to start for.
-            if self._stream is not None and self._playout.waiting and not self._started:
-                start_stream(self._stream, "output")
-                self._started = True
+    def _is_wanted(self) -> bool:
+        """Whether there is something to start for: it may have been flushed or closed meanwhile."""
+        return self._stream is not None and self._playout.waiting > 0
+
+    def _finished(self) -> None:
+        """The device has stopped, on its own or because it was told to."""
+        self._ring()
 
     def _fill(self, block: Any, frames: int, time: Any, status: Any) -> None:
         """The device asks for a block."""
         if status.output_underflow:
             self.underflows += 1
         delay = time.outputBufferDacTime - time.currentTime
-        if not time.currentTime:  # some drivers do not tell
-            delay = self._stream.latency
+        stream = self._stream  # until it is being closed
+        if not time.currentTime and stream is not None:  # some drivers do not tell
+            delay = stream.latency
         block[:] = self._playout.take(frames, monotonic() + max(0.0, delay))
 
 
@@ -220,6 +233,7 @@ class Progress:
     async def __anext__(self) -> float:
         speaker = self._speaker
         while speaker._stream is not None:
+            speaker._check()
             if speaker.unheard_ms:
                 await anyio.sleep(self._every)
             elif speaker.played_ms == self._last:

@@ -95,6 +95,21 @@ class Content:
         if not self._is_torn:
             self._reported = max(self._reported, min(ticks, self.layout.ticks(self.handed)))
 
+    @property
+    def first_unplayed(self) -> int | None:
+        """Where on the line the first of it lies that the player has not reported as played.
+
+        None where that is all, as far as whole milliseconds can tell.
+        """
+        left = self._reported
+        if sum(end - begin for begin, end in self._spans) - left < MS:
+            return None
+        for begin, end in self._spans:
+            if left < end - begin:
+                return begin + left
+            left -= end - begin
+        return None
+
     def played(self, playhead: int) -> int:
         """How much of it was played, in ticks, where the player is at `playhead`."""
         reached = (max(0, min(playhead, end) - begin) for begin, end in self._spans)

@@ -17,17 +17,13 @@ the clock is the estimate, and says that it is one.
 
 from __future__ import annotations
 
-from typing import Final
-
 from realtime_client.errors import UsageError
 from realtime_client.playback.content import Content, Item
 from realtime_client.playback.facts import Cut, Progress, StopPlaying, Unheard
 from realtime_client.playback.line import MS, Line, ticks_of
+from realtime_client.playback.over import Over, bounded
 
-__all__ = ["KEPT", "PlaybackLedger"]
-
-KEPT: Final = 256
-"""How many items are remembered of each kind: not played to their end, played to it, and cut."""
+__all__ = ["PlaybackLedger"]
 
 
 class PlaybackLedger:
@@ -43,8 +39,7 @@ class PlaybackLedger:
         self.notes: list[StopPlaying] = []
         self._unheard = unheard
         self._items: dict[str, Item] = {}
-        self._cut: dict[tuple[str, int | None], None] = {}  # None: the whole item
-        self._heard: dict[str, dict[int, str]] = {}  # to the end, and what that said
+        self._over = Over()
         self._line = Line()
 
     # -- what the server sends -----------------------------------------------------------------
@@ -63,9 +58,10 @@ class PlaybackLedger:
         Returns whether it is to be played: not where its item was cut. What is not
         `in_conversation` (an out-of-band response) is played and never truncated.
         """
-        if self._is_cut(item_id, content_index):
+        if self._over.is_cut(item_id, content_index):
             return False
-        self._content(item_id, content_index, in_conversation).receive(nbytes, audio_format)
+        if not self._over.is_left(item_id):
+            self._content(item_id, content_index, in_conversation).receive(nbytes, audio_format)
         return True
 
     def on_words(
@@ -78,7 +74,7 @@ class PlaybackLedger:
         in_conversation: bool = True,
     ) -> None:
         """A transcript delta arrived; `start_time` in seconds, where the server tells."""
-        if not self._is_cut(item_id, content_index):
+        if not self._over.is_cut(item_id, content_index) and not self._over.is_left(item_id):
             self._content(item_id, content_index, in_conversation).words(delta, start_time)
 
     def on_transcript(self, item_id: str, content_index: int, transcript: str) -> None:
@@ -94,13 +90,13 @@ class PlaybackLedger:
         heard of is cut at 0 (or its item deleted), and one that is being played at what was
         delivered of it.
         """
-        if self._is_cut(item_id, content_index):
+        if self._over.is_cut(item_id, content_index) or self._over.is_left(item_id):
             return None
         item = self._items.get(item_id, Item(in_conversation=True))
         content = item.contents.get(content_index, Content())
-        known = item.has_audio or any(item_id == one for one, _ in self._cut)
+        known = item.has_audio or self._over.was_cut(item_id)
         unheard = self._unheard == "delete" and not known
-        self._remember_cut(item_id, None if unheard else content_index)
+        self._over.cut(item_id, None if unheard else content_index)
         return self._truncation(item_id, content_index, content, content.length, deletes=unheard)
 
     def on_finished(self, item_id: str, now: float, *, is_whole: bool = True) -> None:
@@ -147,6 +143,7 @@ class PlaybackLedger:
             content = self._find(item_id, content_index)
             if content is not None:
                 content.report(ticks)
+                self._line.reach(self._first_unplayed())
         self._forget_heard()
 
     def mark(self, name: str) -> None:
@@ -165,10 +162,11 @@ class PlaybackLedger:
 
     def flushed(self, now: float) -> None:
         """The player threw away by itself what it had not played; nobody will hear that."""
-        playhead = self._line.playhead(now)
-        for item in self._items.values():
-            for content in item.contents.values():
-                content.tear(playhead)
+        if self._line.is_playing(now):
+            playhead = self._line.playhead(now)
+            for item in self._items.values():
+                for content in item.contents.values():
+                    content.tear(playhead)
         self._line.stop(now)
 
     def count_from(self, ms: float) -> None:
@@ -183,8 +181,12 @@ class PlaybackLedger:
         self._line.count_from(ms)
 
     def forget(self, item_id: str) -> None:
-        """Nobody is going to play this item: it is left as it is, and never truncated."""
+        """Nobody is going to play this item: it is left as it is, and never truncated.
+
+        Nor does what still comes of it count. None of it is to be handed to the player any more.
+        """
         self._items.pop(item_id, None)
+        self._over.leave(item_id)
 
     # -- the interruption -----------------------------------------------------------------------
 
@@ -210,12 +212,12 @@ class PlaybackLedger:
 
     def _cuts(self, item_id: str, item: Item, playhead: int) -> list[Cut]:
         if self._unheard == "delete" and item.is_unheard(playhead):
-            self._remember_cut(item_id, None)
+            self._over.cut(item_id, None)
             index, content = next(iter(item.contents.items()))
             return [self._truncation(item_id, index, content, 0, deletes=True)]
         truncations = []
         for index, content in item.unfinished(playhead):
-            self._remember_cut(item_id, index)
+            self._over.cut(item_id, index)
             played = content.played(playhead)
             truncations.append(
                 self._truncation(item_id, index, content, played, is_whole=item.is_whole)
@@ -233,8 +235,8 @@ class PlaybackLedger:
         return self._line.end > 0 or not self._line.is_estimate
 
     def is_playing(self, now: float) -> bool:
-        """Whether there is audio that was handed over and not played."""
-        return self._line.playhead(now) < self._line.end
+        """Whether there is audio that was handed over and not played: a millisecond or more."""
+        return self._line.is_playing(now)
 
     def heard(self, item_id: str, content_index: int, now: float) -> Progress | None:
         """How far a part has come; None where it is not known, or over."""
@@ -253,7 +255,7 @@ class PlaybackLedger:
     def was_heard(self, item_id: str, now: float) -> bool:
         """Whether it was heard to its end, and no more of it will come."""
         item = self._items.get(item_id)
-        return item_id in self._heard if item is None else item.is_over(self._line.playhead(now))
+        return item_id in self._over.heard if item is None else item.is_over(self._line.playhead(now))
 
     def said(self, item_id: str) -> dict[int, str] | None:
         """What the audio that has come of an item says, by part, be it heard already or not.
@@ -262,7 +264,7 @@ class PlaybackLedger:
         was cut.
         """
         item = self._items.get(item_id)
-        return self._heard.get(item_id) if item is None else item.words()
+        return self._over.heard.get(item_id) if item is None else item.words()
 
     def received(self, item_id: str, content_index: int = 0) -> int:
         """How many bytes of this part have arrived."""
@@ -274,9 +276,8 @@ class PlaybackLedger:
     def _content(self, item_id: str, content_index: int, in_conversation: bool) -> Content:
         item = self._items.get(item_id)
         if item is None:
-            item = self._items[item_id] = Item(in_conversation=in_conversation)
-            if len(self._items) > KEPT:
-                del self._items[next(iter(self._items))]
+            item = Item(in_conversation=in_conversation)
+            bounded(self._items, item_id, item)
         return item.contents.setdefault(content_index, Content())
 
     def _find(self, item_id: str, content_index: int) -> Content | None:
@@ -297,18 +298,17 @@ class PlaybackLedger:
         ms, is_estimate = ticks // MS, self._line.is_estimate
         return Cut(item_id, content_index, ms, words, is_estimate, deletes)
 
-    def _is_cut(self, item_id: str, content_index: int) -> bool:
-        return (item_id, content_index) in self._cut or (item_id, None) in self._cut
-
-    def _remember_cut(self, item_id: str, content_index: int | None) -> None:
-        self._cut[item_id, content_index] = None
-        if len(self._cut) > KEPT:
-            del self._cut[next(iter(self._cut))]
+    def _first_unplayed(self) -> int:
+        """Where on the line the first audio lies that is not reported as played."""
+        places = (
+            content.first_unplayed
+            for item in self._items.values()
+            for content in item.contents.values()
+        )
+        return min((place for place in places if place is not None), default=self._line.end)
 
     def _forget_heard(self, now: float = 0.0) -> None:
         """`now` is for the clock, and means nothing to a player that reports."""
         playhead = self._line.playhead(now)
         for item_id in [key for key, item in self._items.items() if item.is_over(playhead)]:
-            self._heard[item_id] = self._items.pop(item_id).words()
-            if len(self._heard) > KEPT:
-                del self._heard[next(iter(self._heard))]
+            self._over.hear(item_id, self._items.pop(item_id).words())

@@ -66,6 +66,10 @@ class Line:
         place, since = self._run
         return min(self.end, place + round((now - since) * TICKS))
 
+    def is_playing(self, now: float) -> bool:
+        """Whether there is more to be played than whole milliseconds leave unsaid."""
+        return self.end - self.playhead(now) >= MS
+
     def grow(self, ticks: int, now: float) -> None:
         """More was handed over."""
         if self.playhead(now) == self.end:
@@ -115,5 +119,7 @@ class Line:
 
     def stop(self, now: float) -> None:
         """The player throws away what it has not played."""
-        self.start = self.end = self.playhead(now)
+        if self.is_playing(now):
+            self.end = self.playhead(now)
+        self.start = self.end
         self._marks.clear()

@@ -6,8 +6,9 @@ from ssl import SSLContext
 from types import TracebackType
 from typing import Literal, Self
 
-from realtime_client.endpoints import Endpoint, OpenAI
-from realtime_client.given import check_seconds
+from realtime_client.credentials import Credential
+from realtime_client.endpoints import Endpoint, endpoint_of
+from realtime_client.given import check_kind, check_seconds
 from realtime_client.rest.calls import Calls
 from realtime_client.rest.client_secrets import ClientSecrets
 from realtime_client.rest.line import Line
@@ -41,6 +42,7 @@ class Rest:
         self,
         endpoint: Endpoint | str | None = None,
         *,
+        api_key: Credential | None = None,
         timeout: float = 30.0,
         open_timeout: float = 10.0,
         retry: Retry | None = Retry(),  # noqa: B008 - frozen
@@ -49,12 +51,9 @@ class Rest:
     ) -> None:
         check_seconds("timeout", timeout, zero=False)
         check_seconds("open_timeout", open_timeout, zero=False)
-        if endpoint is None:
-            endpoint = OpenAI()
-        elif isinstance(endpoint, str):
-            endpoint = Endpoint(endpoint)
+        check_kind("retry", retry, Retry, "a Retry(...), or None for never")
         self._line = Line(
-            endpoint,
+            endpoint_of(endpoint, api_key),
             timeout=timeout,
             open_timeout=open_timeout,
             retry=retry or Retry(tries=1),
