@@ -54,6 +54,11 @@ class Commits:
         """Up to which position everything is in a turn, whichever commit has come true."""
         return self._waiting[0].position if self._held is not None else 0
 
+    @property
+    def given_up(self) -> frozenset[str]:
+        """Those that nobody waits for."""
+        return frozenset(self._given_up)
+
     def add(self, event_id: str, position: int) -> None:
         """A commit was queued."""
         self._waiting.append(Commit(event_id, position))

@@ -176,7 +176,8 @@ class Connection(Calling):
         """
         old, self.link = self.link, link
         ledger = old.protocol.input
-        unheard = ledger.unheard(ms=ms, is_lost=is_lost, form=link.protocol.input.form)
+        form = link.protocol.input.form
+        unheard = ledger.unheard(ms=ms, is_lost=is_lost, form=form, goes_on=self.making.joins)
         link.protocol.take_over(unheard, old.protocol.pending)
         self._outage = None
         self.on_moved(len(unheard.audio) // ledger.width)

@@ -126,7 +126,8 @@ class Handover:
     def is_quiet(self, now: float) -> bool:
         """Whether nobody speaks or is about to, on either side, and nothing is on its way."""
         machines, desk = self._machines, self._desk
-        busy = desk.open_requests or desk.outbox.size or machines.turns.open
+        waited_for = set(desk.open_requests) - machines.input.given_up
+        busy = waited_for or desk.outbox.size or machines.turns.open
         return not (
             busy
             or not machines.router.is_idle
@@ -172,14 +173,19 @@ class Handover:
     def catch_up(self, estate: Estate, now: float) -> bool:
         """The connection before has gone on; whether nothing is left to be done for that."""
         assert self._restoring is not None, "there was a connection before this one"
-        done = self._restoring.catch_up(estate, now)
-        self._desk.next(now)
-        return done
+        return self._restoring.catch_up(estate, now)
 
     @property
     def pending(self) -> tuple[Pending, ...]:
         """Of a connection that was lost: the items that the next one is to create."""
         return self._pending
+
+    def was_sent(self, event_id: str) -> bool:
+        """Whether a request may have reached the server: it is not in the queue any more."""
+        for one in self._pending:
+            if one.event_id == event_id:
+                return one.was_sent
+        return event_id not in self._desk.outbox.unsent
 
     def take_over(self, unheard: Unheard, pending: tuple[Pending, ...] = ()) -> None:
         """This connection is in force from now on: what was in no turn is said again, first.

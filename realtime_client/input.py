@@ -109,7 +109,8 @@ class InputLedger:
     @property
     def is_empty(self) -> bool:
         """Whether nobody would miss anything: without turn detection, nothing is uncommitted."""
-        return self._speech is None and (self.detects or self.settled == self.appended)
+        settled = max(self.settled, self._commits.certain)
+        return self._speech is None and (self.detects or settled == self.appended)
 
     @property
     def form(self) -> Form:
@@ -227,6 +228,11 @@ class InputLedger:
         self.outcomes += [other] if other is not None else []
         return Outcome(event_id, error=error)
 
+    @property
+    def given_up(self) -> frozenset[str]:
+        """The commits that may come true, and that nobody waits for."""
+        return self._commits.given_up
+
     def on_item(self, event: ConversationItemAdded | ConversationItemCreated) -> None:
         """A message is there."""
         self._awaited.pop(id_of(event.item) or "", None)
@@ -244,13 +250,17 @@ class InputLedger:
         if self._gone_out is None:
             self._gone_out = self.appended - unsent
 
-    def unheard(self, *, ms: int, is_lost: bool, form: Form | None = None) -> Unheard:
+    def unheard(
+        self, *, ms: int, is_lost: bool, form: Form | None = None, goes_on: bool = False
+    ) -> Unheard:
         """What is in no turn, the newest `ms` milliseconds of it to be said again.
+
+        Where the server's buffer `goes_on`, it has all that went out.
 
         Of a connection that is not `is_lost` it is known that the server has heard what went
         out to it. In another `form` than it has, nothing can be said again.
         """
-        wanted = self._since(is_lost=is_lost)
+        wanted = self._gone if goes_on else self._since(is_lost=is_lost)
         most = self._ruler.size(ms) if form in (None, self.form) else 0
         first = max(wanted, self.backlog.start, self._ruler.start, self.appended - most)
         first = self._ruler.aligned(first)
@@ -267,8 +277,12 @@ class InputLedger:
             return max(begun, self._silent)
         if self._speech is not None:
             return max(begun, self._speech[0])  # it may have ended, but it is no message yet
-        gone_out = self.appended if self._gone_out is None else self._gone_out
-        return max(begun, self._quiet_since(self._told if is_lost else gone_out))
+        return max(begun, self._quiet_since(self._told if is_lost else self._gone))
+
+    @property
+    def _gone(self) -> int:
+        """How much of what was appended has gone out."""
+        return self.appended if self._gone_out is None else self._gone_out
 
     # -- within -----------------------------------------------------------------------------
 

@@ -29,7 +29,13 @@ import anyio
 from realtime_client.acknowledgement import Acknowledgement
 from realtime_client.changeover import Disconnected, Reconnected
 from realtime_client.connection import Connection
-from realtime_client.errors import ConnectionLost, RealtimeError, ReconnectFailed, SessionSilent
+from realtime_client.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    RealtimeError,
+    ReconnectFailed,
+    SessionSilent,
+)
 from realtime_client.fatal import is_fatal
 from realtime_client.input import Span
 from realtime_client.leaves import whole
@@ -63,6 +69,8 @@ class Keeper:
         self._policy = connection.making.reconnect or Reconnect()
         self._budget = Budget(self._policy)
         self._scope = anyio.CancelScope()
+        self._tried = 0
+        """The tries of the budget before the connection was lost."""
         self._stays: Link | None = None
         """The link that is not replaced in time, because no other is to be had."""
 
@@ -96,7 +104,8 @@ class Keeper:
             except Exception as error:
                 # Nobody would bring another connection, so nobody is to wait for one.
                 words = f"the connection cannot be kept: {type(error).__name__}"
-                self._connection.finish(ReconnectFailed(words))
+                known = error if isinstance(error, RealtimeError) else None
+                self._connection.finish(ReconnectFailed(words, cause=known))
                 raise
 
     async def _stay(self) -> None:
@@ -120,6 +129,7 @@ class Keeper:
         """Put another link in the place of the lost one: this one, or whichever can be had."""
         begun = anyio.current_time()
         self._budget.on_lost(begun)
+        self._tried = self._budget.tried
         if not planned:
             self._tell_lost(lost)
         last, cause = lost, None if planned else self._fatal(lost)
@@ -142,6 +152,8 @@ class Keeper:
                 self._take_over(link, lost, begun, planned=planned)
                 return
         self._give_up(lost, cause)
+        if link is not None:
+            await link.aclose()
 
     async def _pause(self, last: RealtimeError) -> bool:
         """Wait before a try, as long as the server has asked for; whether there is one."""
@@ -180,7 +192,7 @@ class Keeper:
         """
         with anyio.move_on_after(CATCH_UP):
             while link.error is None:
-                if link.protocol.catch_up(self._estate(), anyio.current_time()):
+                if await self._knows_all(link):
                     return
                 link.after()
                 await link.in_time(link.news)
@@ -189,7 +201,7 @@ class Keeper:
         raise error
 
     def _take_over(self, link: Link, lost: RealtimeError, begun: float, *, planned: bool) -> None:
-        connection, tries = self._connection, self._budget.tried
+        connection, tries = self._connection, self._budget.tried - self._tried
         rollover = self._making.rollover or Rollover()
         ms = int(rollover.replay * 1000) if planned else self._policy.audio.ms
         unheard, width = connection.take_over(link, ms=ms, is_lost=not planned)
@@ -232,7 +244,7 @@ class Keeper:
         if cause is not lost:
             words += f": {cause}"
         code = getattr(lost, "close_code", None)
-        error = ReconnectFailed(words, close_code=code, cause=cause, tries=tried)
+        error = ReconnectFailed(words, close_code=code, cause=cause, tries=tried - self._tried)
         self._connection.finish(error)
 
     # -- a connection that is to end ------------------------------------------------------
@@ -258,9 +270,16 @@ class Keeper:
             if connection.outage is not None:
                 await self._come_back(connection.outage, link, planned=False)
                 return
-            if await self._is_time(link, when):
+            try:
+                is_time = await self._is_time(link, when)
+            except ConnectFailed as error:
+                _log.warning("%s", error)
+                break
+            if is_time:
                 if self._making.flush is not None:
                     await self._making.flush()
+                    if self._is_over:
+                        continue
                 why = ConnectionLost("the session was about to end, and was replaced")
                 connection.replace(why)
                 await self._come_back(why, link, planned=True)
@@ -268,11 +287,15 @@ class Keeper:
         await link.aclose()
         await self._while_it_serves(AGAIN)
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether the link in force does not serve any more."""
+        return self._connection.outage is not None or self._connection.ended is not None
+
     async def _while_it_serves(self, seconds: float) -> None:
         """Wait, unless the link in force is lost already, or as soon as it is."""
-        connection = self._connection
-        if connection.outage is None and connection.ended is None:
-            await _until(connection.lost, anyio.current_time() + seconds)
+        if not self._is_over:
+            await _until(self._connection.lost, anyio.current_time() + seconds)
 
     async def _is_time(self, link: Link, when: Moments) -> bool:
         """Whether the link is to take over now; waits a little where it is not."""
@@ -281,13 +304,25 @@ class Keeper:
             return True
         if not core.is_quiet(now):
             await _until(self._connection.changed, min(when.latest, now + LOOK))
-        elif link.protocol.catch_up(self._estate(), now):
+        elif await self._knows_all(link):
             return True
-        else:
+        elif link.error is None:
             link.after()
             with anyio.CancelScope(deadline=min(when.latest, now + LOOK)):
                 await link.in_time(link.news)
         return False
+
+    async def _knows_all(self, link: Link) -> bool:
+        """Whether another link knows what the one in force knows.
+
+        Raises:
+            ConnectFailed: It never will, and is left.
+        """
+        try:
+            return link.protocol.catch_up(self._estate(), anyio.current_time())
+        except RealtimeError as error:
+            await link.aclose()
+            raise ConnectFailed(f"the other connection cannot be used: {error}") from error
 
 
 async def _until(bell: Bell, by: float) -> None:

@@ -20,6 +20,7 @@ from realtime_client.conversation import Conversation
 from realtime_client.dialects import Dialect
 from realtime_client.errors import ServerError
 from realtime_client.input import InputLedger
+from realtime_client.lives import State
 from realtime_client.memories import Memories
 from realtime_client.outcome import Outcome
 from realtime_client.playback import Cut, PlaybackLedger, Unheard
@@ -106,14 +107,16 @@ class Machines:
 
         `unsent` bytes of audio have not gone out.
         """
-        for record in self.router.begun:
+        begun = self.router.begun
+        unwanted = {record.id or "" for record in begun if record.state is not State.ACTIVE}
+        for record in begun:
             for item_id in record.items:
                 self.playback.on_over(item_id, record.heard)
         self.router.lost()
         self.conversation.lost()
         self.input.on_lost(unsent)
         if comes_back:
-            self.calls.go_on()
+            self.calls.go_on(unwanted)
         else:
             self.calls.lost()
 

@@ -219,16 +219,13 @@ class Protocol(Handover):
         `heard` by somebody else. An update that has not gone out is withdrawn; one that has
         is tracked to its end.
         """
+        self._pending = tuple(one for one in self._pending if one.event_id != event_id)
         self.router.give_up(event_id, heard=heard)
         self._machines.input.give_up(event_id)
         created = self._desk.is_create(event_id)
         if created or self.config.withdraw(event_id) or self.conversation.give_up(event_id):
             self._desk.forget(event_id)
         self._desk.next(now)
-
-    def was_sent(self, event_id: str) -> bool:
-        """Whether a request may have reached the server: it is not in the queue any more."""
-        return event_id not in self._desk.outbox.unsent
 
     def data_to_send(self) -> Iterator[Frame]:
         """The frames that are ready, oldest first; each one taken is the caller's to write."""

@@ -40,7 +40,7 @@ from realtime_client.events import (
     TranscriptionSessionConfig,
     TranslationSessionConfig,
 )
-from realtime_client.kept import id_of, is_audio
+from realtime_client.kept import id_of, is_audio, is_growing
 from realtime_client.leaves import Leaves, differing
 from realtime_client.machines import Machines
 from realtime_client.memories import Memories
@@ -179,8 +179,9 @@ class Restoring:
             self._desk.ask_config(intent)
 
     def _is_ours(self, item: Item) -> bool:
-        """Whether an item of the new session is there because it was put there."""
-        return not isinstance(item, McpListToolsItem) and id_of(item) not in self._refused
+        """Whether an item of the new session is there because it was put there, or can go."""
+        kept = isinstance(item, McpListToolsItem) or is_growing(item)
+        return not kept and id_of(item) not in self._refused
 
     def _wanted(self) -> Iterable[Item]:
         """What the new session is to have, as far as the server takes it."""

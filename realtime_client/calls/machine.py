@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from realtime_client.calls.life import (
@@ -167,16 +167,17 @@ class Calls:
         """Whether no call waits for its output, and no follow-up for its turn."""
         return not self._open and not self._due
 
-    def go_on(self) -> None:
+    def go_on(self, unwanted: Container[str] = ()) -> None:
         """The connection is over, and another one takes its place, with the same calls.
 
         A response that it has cut off has made all the calls that it will ever make. They are
-        answered in the new session, and followed up there.
+        answered in the new session, and followed up there, unless the response is `unwanted`:
+        it was being cancelled, and what it called is answered and no more.
         """
         self._lent.clear()
         for response_id, turn in list(self._open.items()):
             if turn.status is None:
-                turn.status = "completed"
+                turn.status = "cancelled" if response_id in unwanted else "completed"
                 self._see_whether_over(response_id, turn)
 
     def lost(self) -> None:

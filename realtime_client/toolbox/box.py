@@ -12,9 +12,10 @@ import anyio
 import msgspec
 
 from realtime_client import events
-from realtime_client.calls import ByHand, Dispatch, FollowUp, News, NoFollowUp, Withdraw
+from realtime_client.calls import ByHand, Calls, Dispatch, FollowUp, News, NoFollowUp, Withdraw
 from realtime_client.errors import RealtimeError, ServerError, UsageError
 from realtime_client.leaves import Leaves
+from realtime_client.settling import DUPLICATE_ITEM
 from realtime_client.streams import Once
 from realtime_client.toolbox.following import FollowUps
 from realtime_client.toolbox.functions import Function, Functions, by_name
@@ -56,8 +57,7 @@ class Toolbox:
                 f"got {max_calls!r}, {max_rounds!r}, {timeout!r}"
             )
         self._host = host
-        self._calls = host.protocol.calls  # they outlive a connection
-        self._calls.max_rounds = max_rounds
+        self._max_rounds = max_rounds
         self._timeout = timeout
         self._functions = Functions(lambda: host.protocol.config)
         self._free = max_calls
@@ -71,6 +71,13 @@ class Toolbox:
         # happens to send something while a call comes: that may be another tool.
         self._context = copy_context()
         self.add(*tools)
+
+    @property
+    def _calls(self) -> Calls:
+        """What the model has called, on whichever connection."""
+        calls = self._host.protocol.calls
+        calls.max_rounds = self._max_rounds
+        return calls
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -255,13 +262,9 @@ class Toolbox:
         if not self._calls.claim(call.response_id, call.call_id):
             self._report("dropped", call, self._ended or ended.error)
             return
-        item = events.FunctionCallOutputItem(call_id=call.call_id, output=ended.output)
         what, error = ended.what, ended.error
         try:
-            with anyio.move_on_after(ECHO_WITHIN):
-                await self._host.request(
-                    events.ConversationItemCreate(item=item), events.ConversationItemAdded
-                )
+            await self._put(call.call_id, ended.output)
         except ServerError as refusal:
             self._calls.on_output_refused(call.response_id, call.call_id)
             what, error = "refused", refusal
@@ -269,6 +272,29 @@ class Toolbox:
             what, error = "dropped", lost
         finally:
             self._report(what, call, error)
+
+    async def _put(self, call_id: str, output: str) -> None:
+        """Create the output, and wait for a while for the server to refuse it.
+
+        A connection that is lost meanwhile is waited for, and it is created on the next one. It
+        has an id of its own, so a server that has it already does not take it twice.
+        """
+        item_id = self._host.protocol.new_id("item")
+        item = events.FunctionCallOutputItem(id=item_id, call_id=call_id, output=output)
+        create = events.ConversationItemCreate(item=item)
+        again = False
+        while True:
+            try:
+                with anyio.move_on_after(ECHO_WITHIN) as waiting:
+                    await self._host.request(create, events.ConversationItemAdded)
+            except ServerError as refusal:
+                if again and refusal.name == DUPLICATE_ITEM:
+                    return
+                raise
+            if not waiting.cancelled_caught or self._host.outage is None:
+                return
+            await self._host.ready()
+            again = True
 
     # -- telling ------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Final
 import anyio
 
 from realtime_client import events
-from realtime_client.calls import Why
+from realtime_client.calls import Calls, Why
 from realtime_client.errors import ConnectionLost, RealtimeError
 from realtime_client.response import Response
 from realtime_client.toolbox.host import Host
@@ -48,9 +48,12 @@ class FollowUps:
 
     def __init__(self, host: Host, reports: Reports) -> None:
         self._host = host
-        self._calls = host.protocol.calls  # they outlive a connection
         self._reports = reports
         self._asking: dict[str, _Asking] = {}
+
+    @property
+    def _calls(self) -> Calls:
+        return self._host.protocol.calls
 
     def ask(
         self, response_id: str

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Protocol, TypeVar
 
 from realtime_client import events, protocol
+from realtime_client.errors import RealtimeError
 from realtime_client.response import Response
 
 __all__ = ["Host"]
@@ -19,6 +20,10 @@ class Host(Protocol):
     @property
     def protocol(self) -> protocol.Protocol:
         """The core of the connection that there is now."""
+
+    @property
+    def outage(self) -> RealtimeError | None:
+        """What the connection was lost with, while there is no other yet."""
 
     async def ready(self) -> None:
         """Wait for a connection where there is none now."""
