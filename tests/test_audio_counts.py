@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from realtime_client.audio import InputPipeline, WireFormat
 from realtime_client.audio.counts import Commit, least_commit
+from realtime_client.audio.resample import exact_length
 from realtime_client.errors import InvalidAudio, UsageError
 
 PCM = WireFormat("audio/pcm", 24_000)
@@ -31,7 +32,8 @@ def closes(pipeline: InputPipeline) -> None:
     waiting = counts.appended + counts.held + counts.delayed
     assert counts.due + counts.padded == waiting + counts.dropped
     appended = counts.appended + counts.direct
-    assert appended == counts.committed + counts.cleared + counts.uncommitted
+    gone = counts.committed + counts.cleared + counts.left
+    assert appended == gone + counts.uncommitted
     assert all(type(value) is int and value >= 0 for value in dataclasses.astuple(counts))
     assert counts.uncommitted >= 0
     assert counts.turn == counts.uncommitted + counts.held + counts.delayed
@@ -45,7 +47,8 @@ def test_a_short_turn_is_padded_to_exactly_100_ms(wire: WireFormat, short: int) 
     pipeline = InputPipeline(wire)
     assert pipeline.push(said, rate=wire.rate) == []
     commit = pipeline.commit()
-    assert commit == Commit((wire.encode(said) + SILENCE[wire.type] * short,), least, short)
+    chunk = wire.encode(said) + SILENCE[wire.type] * short
+    assert commit == Commit((chunk,), least, short, wire.rate)
     assert (pipeline.counts.padded, pipeline.counts.committed) == (short, least)
     assert pipeline.counts.turn == 0
     pipeline.push(said, rate=wire.rate)
@@ -57,7 +60,7 @@ def test_a_short_turn_is_padded_to_exactly_100_ms(wire: WireFormat, short: int) 
 def test_a_single_sample_is_a_turn() -> None:
     pipeline = InputPipeline(ULAW)
     pipeline.push(b"\x7f", rate=8_000, dtype="mulaw")
-    assert pipeline.commit() == Commit((b"\x7f" + b"\xff" * 799,), 800, 799)
+    assert pipeline.commit() == Commit((b"\x7f" + b"\xff" * 799,), 800, 799, 8_000)
 
 
 @pytest.mark.parametrize("on_short", ["pad", "error"])
@@ -98,10 +101,10 @@ def test_the_tail_counts_before_it_is_padded(quality: str) -> None:
 
 def test_nothing_said_is_not_padded() -> None:
     pipeline = InputPipeline(PCM)
-    assert pipeline.commit() == Commit((), 0, 0)
+    assert pipeline.commit() == Commit((), 0, 0, 24_000)
     pipeline.push(noise(5_000), rate=24_000)
     pipeline.commit()
-    assert pipeline.commit() == Commit((), 0, 0)
+    assert pipeline.commit() == Commit((), 0, 0, 24_000)
 
 
 def test_what_was_appended_before_belongs_to_the_turn() -> None:
@@ -146,10 +149,9 @@ def test_another_format_goes_on_where_the_old_one_was(new_format: WireFormat) ->
     new, chunks = old.in_format(new_format)
     assert new.format == new_format
     assert new.quality == "low_delay"
-    assert new.counts.direct == 4 * 480 * new_format.rate // 24_000
-    assert new.counts.due == 80 * new_format.rate // 24_000 + (new_format.rate != 24_000) * (
-        80 * new_format.rate % 24_000 >= 12_000
-    )
+    appended = 4 * 480 * new_format.rate // 24_000
+    assert (new.counts.pushed, new.counts.appended, new.counts.direct) == (2_000, appended, 0)
+    assert new.counts.due == appended + exact_length(80, 24_000, new_format.rate)
     assert chunks == []
     assert old.counts.held == 0
     with pytest.raises(UsageError):
@@ -172,6 +174,106 @@ def test_another_format_begins_with_all_that_is_still_here() -> None:
     assert (len(chunks), len(more)) == (0, 1)
 
 
+@pytest.mark.parametrize("new_format", FORMATS)
+def test_another_format_goes_on_with_the_account(new_format: WireFormat) -> None:
+    old = InputPipeline(PCM, chunk_ms=20)
+    old.push(noise(100), rate=24_000)
+    old.commit()  # padded
+    old.push(noise(5_001), rate=48_000)
+    old.clear()
+    old.on_direct_append(1_001)
+    old.on_committed()
+    old.push(noise(2_000), rate=24_000)
+    old.on_moved(960)
+    old.push(b"\x01", rate=24_000)
+    old.push(b"\x01\x02\x03", rate=24_000, dtype="float32")
+    before = old.counts
+    closes(old)
+    new, _ = old.in_format(new_format)
+    closes(new)
+    assert (new.counts.pushed, new.counts.stray_bytes) == (before.pushed, 1)
+    for word in ("due", "appended", "dropped", "padded", "direct", "committed", "cleared", "left"):
+        scaled = getattr(before, word) * new_format.rate // 24_000
+        assert getattr(before, word) > 0, word
+        assert abs(getattr(new.counts, word) - scaled) <= 2, word
+
+
+@pytest.mark.parametrize("rate", [24_000, 48_000])
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+@pytest.mark.parametrize("cut", [4_000, 4_001, 4_003])
+def test_a_frame_that_is_cut_goes_on_in_another_format(rate: int, dtype: str, cut: int) -> None:
+    """Stereo, cut anywhere: what is heard is what is heard where it is cut between two frames."""
+    sound = np.sin(np.arange(9_600) / 9).reshape(-1, 2) * 9_000
+    raw = (sound.astype("<i2") if dtype == "int16" else (sound / 2**15).astype("<f4")).tobytes()
+    whole = cut - cut % 8
+
+    def said(first: int) -> bytes:
+        pipeline = InputPipeline(PCM)
+        pipeline.push(raw[:first], rate=rate, channels=2, dtype=dtype)
+        pipeline, chunks = pipeline.in_format(ULAW)
+        chunks += pipeline.push(raw[first:], rate=rate, channels=2, dtype=dtype)
+        closes(pipeline)
+        chunks += pipeline.flush()
+        assert pipeline.counts.stray_bytes == 0
+        assert pipeline.counts.pushed == 4_800
+        return b"".join(chunks)
+
+    assert said(cut) == said(whole)
+
+
+def test_a_frame_that_is_cut_is_not_continued_by_another_source() -> None:
+    pipeline = InputPipeline(PCM)
+    pipeline.push(b"\x01\x02\x03", rate=48_000)
+    pipeline, _ = pipeline.in_format(ULAW)
+    pipeline.push(b"\x04\x05", rate=24_000)
+    assert (pipeline.counts.stray_bytes, pipeline.counts.pushed) == (1, 2)
+
+
+def test_a_commit_that_was_refused_is_taken_back_in_the_format_of_now() -> None:
+    pipeline = InputPipeline(PCM)
+    pipeline.push(noise(4_800), rate=24_000)
+    commit = pipeline.commit()
+    pipeline, _ = pipeline.in_format(ULAW)
+    pipeline.on_refused(commit)
+    assert (pipeline.counts.committed, pipeline.counts.uncommitted) == (0, 1_600)
+    pipeline.on_refused(commit)
+    assert pipeline.counts.committed == 0, "and never more than there was"
+
+
+def test_appends_that_end_inside_a_sample_add_up() -> None:
+    pipeline = InputPipeline(PCM)
+    for _ in range(100):
+        pipeline.on_direct_append(1_601)
+    assert pipeline.counts.direct == 80_050
+
+
+@pytest.mark.parametrize(
+    ("direct", "again", "expected"),
+    [
+        (0, 1_000, (3_000, 1_400, 1_000)),
+        (0, 2_400, (3_000, 0, 2_400)),
+        (0, 4_000, (1_400, 0, 4_000)),
+        (0, 6_000, (0, 0, 6_000)),
+        (600, 3_000, (3_000, 0, 3_000)),
+    ],
+    ids=["some", "all", "what was taken for a turn", "more than was seen", "direct"],
+)
+def test_what_is_said_again_was_in_no_turn(
+    direct: int, again: int, expected: tuple[int, int, int]
+) -> None:
+    pipeline = InputPipeline(PCM)
+    pipeline.push(noise(3_000), rate=24_000)
+    pipeline.flush()
+    pipeline.on_committed()
+    pipeline.push(noise(2_400), rate=24_000)
+    pipeline.on_direct_append(2 * direct)
+    pipeline.on_moved(again)
+    counts = pipeline.counts
+    assert (counts.committed, counts.left, counts.uncommitted) == expected
+    assert counts.direct == direct + max(0, again - 5_400 - direct)
+    closes(pipeline)
+
+
 def test_the_least_commit_is_no_less_than_100_ms() -> None:
     assert least_commit(24_000) == 2_400
     assert least_commit(8_000) == 800
@@ -188,6 +290,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.sampled_from([8_000, 24_000, 44_100, 48_000]), st.integers(1, 6_000)),
         st.tuples(st.just("direct"), st.integers(0, 9_000)),
+        st.tuples(st.just("moved"), st.integers(0, 9_000)),
         st.sampled_from(["commit", "refused", "vad", "clear", "flush"]),
     ),
     max_size=15,
@@ -233,6 +336,10 @@ def test_both_sums_close_after_every_step(
             case ("direct", int(samples)):
                 server += samples * wire.bytes_per_sample
                 pipeline.on_direct_append(samples * wire.bytes_per_sample)
+            case ("moved", int(samples)):
+                server = samples * wire.bytes_per_sample
+                pipeline.on_moved(samples)
+                commits = []
             case (int(rate), int(frames)):
                 server += sum(map(len, pipeline.push(noise(frames), rate=rate)))
         closes(pipeline)

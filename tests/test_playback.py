@@ -848,3 +848,80 @@ def test_an_item_that_was_cut_off_is_not_whole() -> None:
         assert heard is not None
         assert heard.transcript == words
         assert ledger.interrupt(0.0)[0].transcript == words
+
+
+# -- what was heard to its end, and what that said ------------------------------------------------
+
+
+def said_by(item_id: str, *, now: float = 0.0, is_whole: bool = True) -> PlaybackLedger:
+    """A second of audio and its words, all of which are with the player."""
+    ledger = PlaybackLedger()
+    ledger.played(0)
+    ledger.on_words(item_id, 0, "one two")
+    ledger.on_audio(item_id, 0, SECOND, PCM)
+    ledger.on_handed(item_id, 0, SECOND, now)
+    ledger.on_finished(item_id, now, is_whole=is_whole)
+    return ledger
+
+
+def test_what_was_heard_to_its_end_is_remembered_with_its_words() -> None:
+    ledger = said_by("a")
+    assert (ledger.was_heard("a", 0.0), ledger.said("a")) == (False, {0: "one two"})
+    ledger.played(1_000)
+    assert ledger.heard("a", 0, 0.0) is None
+    assert (ledger.was_heard("a", 0.0), ledger.said("a")) == (True, {0: "one two"})
+    assert (ledger.was_heard("b", 0.0), ledger.said("b")) == (False, None)
+
+
+def test_by_the_clock_the_end_comes_without_a_word_of_the_player() -> None:
+    ledger = PlaybackLedger()
+    ledger.on_audio("a", 0, SECOND, PCM)
+    ledger.on_handed("a", 0, SECOND, 10.0)
+    ledger.on_finished("a", 10.0)
+    assert [ledger.was_heard("a", now) for now in (10.5, 11.0)] == [False, True]
+
+
+def test_what_is_not_at_its_end_was_not_heard_to_it() -> None:
+    ledger = PlaybackLedger()
+    ledger.played(0)
+    ledger.on_audio("a", 0, SECOND, PCM)
+    ledger.on_handed("a", 0, SECOND, 0.0)
+    ledger.played(1_000)
+    assert not ledger.was_heard("a", 0.0), "more may come"
+    ledger.on_over("a", 0.0)
+    assert ledger.was_heard("a", 0.0)
+
+
+def test_what_was_dropped_thrown_away_or_cut_was_not_heard_to_its_end() -> None:
+    for end in ("forget", "flushed", "interrupt"):
+        ledger = said_by("a")
+        ledger.played(900)
+        getattr(ledger, end)("a" if end == "forget" else 0.0)
+        ledger.played(2_000)
+        assert not ledger.was_heard("a", 0.0), end
+
+
+def test_an_interruption_leaves_what_was_heard_to_its_end() -> None:
+    ledger = PlaybackLedger()
+    for item_id in "ab":
+        ledger.on_audio(item_id, 0, SECOND, PCM)
+        ledger.on_handed(item_id, 0, SECOND, 0.0)
+        ledger.on_finished(item_id, 0.0)
+    assert ends(ledger.interrupt(1.5)) == [("b", 0, 500)]
+    assert (ledger.was_heard("a", 1.5), ledger.was_heard("b", 9.0)) == (True, False)
+
+
+def test_words_without_audio_are_not_said() -> None:
+    ledger = said_by("a", is_whole=False)
+    ledger.on_words("a", 1, "never spoken")
+    assert list(ledger.said("a") or ()) == [0]
+
+
+def test_what_was_heard_to_its_end_is_remembered_for_a_while() -> None:
+    ledger = PlaybackLedger()
+    for index in range(KEPT + 1):
+        ledger.on_finished(str(index), 0.0)
+        ledger.on_words(str(index), 0, "x")
+        ledger.on_finished(str(index), 0.0)
+    assert (ledger.was_heard("0", 0.0), ledger.was_heard("1", 0.0)) == (False, True)
+    assert ledger.was_heard(str(KEPT), 0.0)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_client.errors import UsageError
-from realtime_client.rest import retry
 from realtime_client.patience import retry_after
+from realtime_client.rest import retry
 from realtime_client.rest.retry import REPEATABLE, Fate, Retry, fate_of
 from tests.test_layers import IO, imports
 

@@ -509,7 +509,21 @@ async def test_hanging_up_ends_the_session_and_nothing_is_left(
         else:
             await phone.drop()
         await over(server, bridge)
-        assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+        assert complaints(caplog) == []
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What was worth a warning.
+
+    Where a line breaks in the middle of a write, the library's server for trio may log that it
+    could not put a frame into a stream that it had closed itself.
+    """
+
+    def is_ours(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return record.name != "websockets.server" or not isinstance(error, EOFError)
+
+    return [one for one in caplog.records if one.levelno >= logging.WARNING and is_ours(one)]
 
 
 async def test_the_bridge_hangs_up_after_a_stop() -> None:
@@ -571,8 +585,9 @@ async def test_a_call_outlives_its_connection_to_the_model(
         assert "an answer broke off" in caplog.text
         before = len(phone.got)
         await phone.say("Still there?")
+        await eventually(lambda: server.sessions[1].hearing.heard)
+        assert [one.text for one in server.sessions[1].hearing.heard] == ["Still there?"]
         await phone.until(lambda: len(phone.got) > before)
-        assert server.sessions[1].hearing.heard[-1].text == "Still there?"
         assert phone.closed is None
     assert "the model is gone" not in caplog.text
 

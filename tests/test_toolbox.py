@@ -55,7 +55,7 @@ class Desk:
         self.sent: list[Any] = []
         self.followed: list[tuple[str, Any]] = []
         self.refusal: RealtimeError | None = None
-        self.outage: anyio.Event | None = None
+        self.back: anyio.Event | None = None
         """Set when there is a connection again."""
         self.gone: ReconnectFailed | None = None
         self.silent = False
@@ -65,9 +65,14 @@ class Desk:
 
     # what the toolbox asks for
 
+    @property
+    def outage(self) -> RealtimeError | None:
+        waits = self.back is not None and not self.back.is_set()
+        return ConnectionLost("it is gone") if waits else None
+
     async def ready(self) -> None:
-        if self.outage is not None:
-            await self.outage.wait()
+        if self.back is not None:
+            await self.back.wait()
         if self.gone is not None:
             raise self.gone
 
@@ -1077,40 +1082,40 @@ async def test_an_output_whose_connection_goes_is_not_sent_again() -> None:
 
 
 async def waits_for_a_connection(d: Desk) -> None:
-    assert d.outage is not None
+    assert d.back is not None
     with anyio.fail_after(10):
-        while not d.outage.statistics().tasks_waiting:
+        while not d.back.statistics().tasks_waiting:
             await anyio.lowlevel.checkpoint()
 
 
 async def test_an_output_waits_for_another_connection() -> None:
     async with desk(add) as d:
-        d.outage = anyio.Event()
+        d.back = anyio.Event()
         d.call("add", '{"a": 1}')
         await waits_for_a_connection(d)
         assert d.sent == []
-        d.outage.set()
+        d.back.set()
         assert (await d.report()).what == "answered"
         assert d.sent == [("call_1", "2")]
 
 
 async def test_an_output_for_which_there_is_no_other_connection() -> None:
     async with desk(add) as d:
-        d.outage, d.gone = anyio.Event(), ReconnectFailed("there is none")
+        d.back, d.gone = anyio.Event(), ReconnectFailed("there is none")
         d.call("add", '{"a": 1}')
         await waits_for_a_connection(d)
-        d.outage.set()
+        d.back.set()
         assert await d.report() == ToolReport("dropped", "call_1", "add", d.gone)
         assert d.sent == []
 
 
 async def test_an_output_that_somebody_gives_while_it_waits_for_a_connection() -> None:
     async with desk(add) as d:
-        d.outage = anyio.Event()
+        d.back = anyio.Event()
         d.call("add", '{"a": 1}')
         await waits_for_a_connection(d)
         d.protocol.calls.on_output_added("call_1")
-        d.outage.set()
+        d.back.set()
         assert (await d.report()).what == "dropped"
         assert d.sent == []
 
@@ -1124,7 +1129,7 @@ async def lose_a_follow_up(d: Desk, refusal: RealtimeError) -> None:
     with anyio.fail_after(10):
         while not d.busy.statistics().tasks_waiting:
             await anyio.lowlevel.checkpoint()
-    d.refusal, d.outage = refusal, anyio.Event()
+    d.refusal, d.back = refusal, anyio.Event()
     d.busy.set()
 
 
@@ -1134,8 +1139,8 @@ async def test_a_follow_up_that_never_went_out_is_asked_for_again() -> None:
         await waits_for_a_connection(d)
         assert d.followed == []
         d.refusal = None
-        assert d.outage is not None
-        d.outage.set()
+        assert d.back is not None
+        d.back.set()
         await d.settled()
         assert d.sent == [("call_1", "2"), "asked", "asked", "response.create"]
         assert d.followed == [(R, "response 1")]

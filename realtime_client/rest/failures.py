@@ -33,7 +33,6 @@ _SHOWN: Final = 500
 """How many characters of an answer that is no error object are quoted."""
 
 
-
 class Answer(NamedTuple):
     """What a server answered. `headers` by lower-case names; not to be shown."""
 
