@@ -31,7 +31,7 @@ from realtime_client.input import InputLedger
 from realtime_client.kept import id_of, is_audio, is_growing
 from realtime_client.leaves import Leaves
 from realtime_client.memories import Memory, spoken
-from realtime_client.recalling import Form, recalled
+from realtime_client.recalling import Form, Recollection
 from realtime_client.survivors import Survivors
 
 __all__ = ["Carried", "LeftBehind", "Pending", "Restored", "Survivors", "carried"]
@@ -126,8 +126,8 @@ class _Luggage:
         self.items: list[tuple[Item, Restored]] = []
         self.left: list[LeftBehind] = []
         self.playing: dict[str, Memory] = {}
-        self._old = old
-        self._now = now
+        self._input = old.input
+        self._recollection = Recollection(old, now)
         self._called: set[object] = set()
         self._last = "root"
 
@@ -139,7 +139,7 @@ class _Luggage:
             case None | MessageItem(role="assistant"):
                 self._put_spoken(item_id, item)
             case MessageItem():
-                again, form = _written(item, item_id, self._old.input)
+                again, form = _written(item, item_id, self._input)
                 self._put(item_id, item, again, form)
             case FunctionCallItem() if is_growing(item) or item.status == "incomplete":
                 self._put(item_id, item, _CALL_CUT_OFF)
@@ -154,7 +154,7 @@ class _Luggage:
 
     def put_unseen(self, item_id: str) -> None:
         """A message of the user that the server has committed and not shown."""
-        audio = self._old.input.said(item_id)
+        audio = self._input.said(item_id)
         if audio is None:
             self._put(item_id, None, _UNSEEN)
         else:
@@ -162,7 +162,7 @@ class _Luggage:
             self._put(item_id, None, item)
 
     def _put_spoken(self, item_id: str, item: Item | None) -> None:
-        what = recalled(item_id, item, self._old, self._now)
+        what = self._recollection.of(item_id, item)
         if what.playing is not None:
             self.playing[item_id] = Memory(what.playing, self._last)
             self._last = item_id

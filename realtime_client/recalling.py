@@ -17,7 +17,7 @@ from realtime_client.events import Item, MessageItem
 from realtime_client.kept import is_audio, is_growing, transcript_of
 from realtime_client.survivors import Survivors
 
-__all__ = ["Form", "Recalled", "recalled"]
+__all__ = ["Form", "Recalled", "Recollection"]
 
 Form = Literal["whole", "text", "heard"]
 
@@ -49,40 +49,55 @@ class _Part(NamedTuple):
     is_cut_by_hand: bool = False
 
 
-def recalled(item_id: str, item: Item | None, old: Survivors, now: float) -> Recalled:
-    """What is to be remembered of a message; of one that is not there, `item` is None."""
-    memory = old.memories.get(item_id)
-    if memory is not None and memory.is_over:
-        return Recalled(memory.words, "" if any(memory.words) else SILENT, "heard", None)
-    message = _Message(item_id, item, old, now)
-    parts = tuple(message.parts())
-    forms = {part.form for part in parts}
-    return Recalled(
-        tuple(part.heard for part in parts),
-        "" if any(part.heard for part in parts) else message.why(parts),
-        "heard" if "heard" in forms else "text" if "text" in forms else "whole",
-        tuple(part.words for part in parts) if message.is_playing else None,
-    )
+class Recollection:
+    """What there is to be known, at one time, of everything that the model said."""
+
+    __slots__ = ("cuts", "interrupted", "now", "old")
+
+    def __init__(self, old: Survivors, now: float) -> None:
+        self.old = old
+        self.now = now
+        self.interrupted = old.conversation.interrupted
+        self.cuts: dict[str, set[int]] = {}
+        """The parts of which it is known where they end, by their items."""
+        for item_id, index in (*self.interrupted, *old.conversation.truncations):
+            self.cuts.setdefault(item_id, set()).add(index)
+
+    def of(self, item_id: str, item: Item | None) -> Recalled:
+        """What is to be remembered of a message; of one that is not there, `item` is None."""
+        memory = self.old.memories.get(item_id)
+        if memory is not None and memory.is_over:
+            return Recalled(memory.words, "" if any(memory.words) else SILENT, "heard", None)
+        message = _Message(item_id, item, self)
+        parts = tuple(message.parts())
+        forms = {part.form for part in parts}
+        return Recalled(
+            tuple(part.heard for part in parts),
+            "" if any(part.heard for part in parts) else message.why(parts),
+            "heard" if "heard" in forms else "text" if "text" in forms else "whole",
+            tuple(part.words for part in parts) if message.is_playing else None,
+        )
 
 
 class _Message:
     """One message of the model, and what is known of it."""
 
-    __slots__ = ("_id", "_item", "_known", "_now", "_old")
+    __slots__ = ("_cuts", "_facts", "_id", "_item", "_known", "_playback")
 
-    def __init__(self, item_id: str, item: Item | None, old: Survivors, now: float) -> None:
+    def __init__(self, item_id: str, item: Item | None, facts: Recollection) -> None:
+        playback = self._playback = facts.old.playback
         self._id = item_id
         self._item = item
-        self._old = old
-        self._now = now
-        self._known = old.playback.said(item_id) if old.playback.has_listener else None
+        self._facts = facts
+        self._cuts = facts.cuts.get(item_id, set())
+        self._known = playback.said(item_id) if playback.has_listener else None
 
     @property
     def is_playing(self) -> bool:
         """Whether more of it may be heard."""
-        if self._known is None or self._cuts():
+        if self._known is None or self._cuts:
             return False
-        return not self._old.playback.was_heard(self._id, self._now)
+        return not self._playback.was_heard(self._id, self._facts.now)
 
     def why(self, parts: tuple[_Part, ...]) -> str:
         """Why no word of it was heard."""
@@ -94,13 +109,13 @@ class _Message:
 
     def parts(self) -> Iterator[_Part]:
         """Each part, in order; those that the server has not shown yet, too."""
-        memory = self._old.memories.get(self._id)
+        memory = self._facts.old.memories.get(self._id)
         if memory is not None and self._known is not None:
             for index, words in enumerate(memory.words):
                 yield self._spoken(index, words)
             return
         parts = (self._item.content or ()) if isinstance(self._item, MessageItem) else ()
-        unseen = [*(self._known or ()), *self._cuts()]
+        unseen = [*(self._known or ()), *self._cuts]
         for index in range(max(len(parts), max(unseen, default=-1) + 1)):
             if index >= len(parts) or is_audio(parts[index]):
                 yield self._spoken(index, self._words(index))
@@ -109,21 +124,15 @@ class _Message:
                 text = "" if is_half else parts[index].text or ""
                 yield _Part(text, text, "whole")
 
-    def _cuts(self) -> list[int]:
-        """The parts of which it is known where they end."""
-        conversation = self._old.conversation
-        cuts = (*conversation.interrupted, *conversation.truncations)
-        return [index for item_id, index in cuts if item_id == self._id]
-
     def _spoken(self, index: int, words: str) -> _Part:
-        key, playback = (self._id, index), self._old.playback
-        interrupted = self._old.conversation.interrupted.get(key)
+        interrupted = self._facts.interrupted.get((self._id, index))
         if interrupted is not None:
             return _Part(interrupted.heard, words, "heard")
-        if key in self._old.conversation.truncations:
+        if index in self._cuts:
             return _Part("", words, "heard", is_cut_by_hand=True)
-        progress = playback.heard(self._id, index, self._now)
-        if self._known is None or progress is None or playback.was_heard(self._id, self._now):
+        playback, now = self._playback, self._facts.now
+        progress = playback.heard(self._id, index, now)
+        if self._known is None or progress is None or playback.was_heard(self._id, now):
             return _Part(words, words, "text")
         return _Part(progress.transcript, words, "heard")
 

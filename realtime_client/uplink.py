@@ -105,7 +105,7 @@ class Uplink:
 
     def moved(self, samples: int) -> None:
         """Another connection is in force, and has been sent this many samples of the old turn."""
-        # What it never answered is in no turn, unless it is in one that the server ended.
+        # Whoever waits for his commit may hear later than this that it was lost.
         self._take_back()
         self._book_turns()
         if self._pipeline is not None:

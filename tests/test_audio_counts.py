@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_client.audio import InputPipeline, WireFormat
-from realtime_client.audio.counts import Commit, least_commit
+from realtime_client.audio.counts import Account, Commit, least_commit
 from realtime_client.audio.resample import exact_length
 from realtime_client.errors import InvalidAudio, UsageError
 
@@ -198,6 +198,41 @@ def test_another_format_goes_on_with_the_account(new_format: WireFormat) -> None
         assert abs(getattr(new.counts, word) - scaled) <= 2, word
 
 
+@given(
+    st.lists(st.integers(0, 5_000), min_size=6, max_size=6),
+    st.sampled_from(FORMATS),
+    st.sampled_from(FORMATS),
+)
+def test_the_account_closes_in_every_format(parts: list[int], old: Any, new: Any) -> None:
+    """As many were appended as have become of; those around the pipeline are some of them."""
+    committed, cleared, left, uncommitted, around, dropped = parts
+    settled = committed + cleared + left
+    direct = min(around, settled + uncommitted)
+    appended = settled + uncommitted - direct
+    before = Account(
+        old.rate,
+        old.bytes_per_sample,
+        due=appended + dropped - appended // 3,
+        appended=appended,
+        padded=appended // 3,
+        dropped=dropped,
+        direct_bytes=direct * old.bytes_per_sample,
+        committed=committed,
+        cleared=cleared,
+        left=left,
+    )
+    after = before.at(new.rate, new.bytes_per_sample)
+
+    def scaled(samples: int) -> int:
+        return int(samples * new.rate // old.rate)
+
+    assert after.due + after.padded == after.appended + after.dropped
+    assert after.uncommitted == scaled(settled + uncommitted) - scaled(settled)
+    assert min(dataclasses.astuple(after)) >= 0
+    for word in ("due", "appended", "padded", "dropped", "direct", "committed", "cleared", "left"):
+        assert abs(getattr(after, word) - scaled(getattr(before, word))) <= 2, word
+
+
 @pytest.mark.parametrize("rate", [24_000, 48_000])
 @pytest.mark.parametrize("dtype", ["int16", "float32"])
 @pytest.mark.parametrize("cut", [4_000, 4_001, 4_003])
@@ -208,14 +243,16 @@ def test_a_frame_that_is_cut_goes_on_in_another_format(rate: int, dtype: str, cu
     whole = cut - cut % 8
 
     def said(first: int) -> bytes:
-        pipeline = InputPipeline(PCM)
+        pipeline = InputPipeline(PCM, chunk_ms=20)
         pipeline.push(raw[:first], rate=rate, channels=2, dtype=dtype)
+        before = pipeline.counts.appended * 8_000 // 24_000
         pipeline, chunks = pipeline.in_format(ULAW)
         chunks += pipeline.push(raw[first:], rate=rate, channels=2, dtype=dtype)
         closes(pipeline)
         chunks += pipeline.flush()
         assert pipeline.counts.stray_bytes == 0
         assert pipeline.counts.pushed == 4_800
+        assert pipeline.counts.appended == before + len(b"".join(chunks))
         return b"".join(chunks)
 
     assert said(cut) == said(whole)
@@ -231,11 +268,14 @@ def test_a_frame_that_is_cut_is_not_continued_by_another_source() -> None:
 
 def test_a_commit_that_was_refused_is_taken_back_in_the_format_of_now() -> None:
     pipeline = InputPipeline(PCM)
+    pipeline.push(noise(6_000), rate=24_000)
+    pipeline.commit()
     pipeline.push(noise(4_800), rate=24_000)
     commit = pipeline.commit()
     pipeline, _ = pipeline.in_format(ULAW)
     pipeline.on_refused(commit)
-    assert (pipeline.counts.committed, pipeline.counts.uncommitted) == (0, 1_600)
+    assert (pipeline.counts.committed, pipeline.counts.uncommitted) == (2_000, 1_600)
+    pipeline.on_refused(commit)
     pipeline.on_refused(commit)
     assert pipeline.counts.committed == 0, "and never more than there was"
 

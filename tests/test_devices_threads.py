@@ -138,9 +138,15 @@ def test_one_that_cannot_be_started_can_be_tried_again(sound: FakeSound) -> None
     switch.start()
     switch.start()
     assert stream.log == ["start"]
+
+
+def test_what_is_closed_is_not_started(sound: FakeSound) -> None:
+    stream = FakeStream(sound, {"samplerate": 24_000})
+    switch = Switch(stream, "input")
     switch.close()
     switch.start()
-    assert stream.log == ["start"], "what is closed is not started"
+    assert stream.log == []
+    assert stream.closed
 
 
 # -- closing -----------------------------------------------------------------------------------
@@ -229,6 +235,7 @@ async def test_progress_of_a_speaker_that_is_gone(sound: FakeSound, blocks: int)
         await speaker.write(TENTH)
         for _ in range(blocks):
             stream.play(-1.0)
+        await until(lambda: blocks < 5 or speaker.unheard_ms == 0)
         progress = speaker.progress(every_ms=1)
 
         async def listen() -> None:
@@ -238,5 +245,5 @@ async def test_progress_of_a_speaker_that_is_gone(sound: FakeSound, blocks: int)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(in_task, listen)
-            await anyio.lowlevel.checkpoint()
+            await anyio.wait_all_tasks_blocked()
             await anyio.to_thread.run_sync(stream.unplug)

@@ -198,9 +198,9 @@ def test_to_throw_away_what_was_played_tears_nothing(
     ledger.flushed(0.0)
     ledger.on_handed("a", 0, SECOND // 4, 0.0)
     if report is item_reports:
-        ledger.played(700, "a")
+        ledger.played(700.75, "a")
     else:
-        ledger.played(700)
+        ledger.played(700.75)
     assert played(ledger, "a") == 700
 
 

@@ -13,9 +13,10 @@ import pytest
 
 from realtime_client import Client, Transport, events
 from realtime_client.audio import Counts
-from realtime_client.errors import ConnectFailed, ConnectionLost
+from realtime_client.errors import ConnectFailed, ConnectionLost, ServerError
 from realtime_client.events import ServerEvent
 from realtime_client.reconnect import OutageAudio, Reconnect
+from realtime_client.rollover import Rollover
 from realtime_client.simulator import SimulatorPolicy, sing
 from tests.outages import (
     FAST,
@@ -25,6 +26,7 @@ from tests.outages import (
     caller,
     disconnected,
     failing,
+    in_virtual_time,
     reconnected,
     remote,
     talking,
@@ -194,6 +196,10 @@ async def test_a_turn_that_the_vad_ended_before_the_loss_was_not_left(more: int)
         assert counts.uncommitted == replayed.stop - replayed.start
         assert counts.left == 0
         assert counts.committed == counts.appended - counts.uncommitted > 0
+        await client.input_audio_buffer.clear()
+        await said_a_turn(client)
+        counts = closes(client.input_audio_buffer.counts)
+        assert counts.uncommitted == 0, "and those of the next connection are booked"
 
 
 async def test_a_commit_that_is_lost_with_its_connection_is_taken_back() -> None:
@@ -258,3 +264,38 @@ async def test_the_turns_of_a_connection_that_was_the_second_to_be_tried_are_boo
             await said_a_turn(client)
             assert tries == 2
             assert closes(client.input_audio_buffer.counts).uncommitted == 0
+
+
+async def test_a_commit_that_was_refused_is_taken_back() -> None:
+    async with connected(turn_detection=None) as (client, _):
+        await client.send_audio(bytes(48_000))
+        await client.send(events.InputAudioBufferClear())  # which nobody here counts
+        with pytest.raises(ServerError, match="buffer"):
+            await client.input_audio_buffer.commit()
+        counts = closes(client.input_audio_buffer.counts)
+        assert (counts.committed, counts.uncommitted) == (0, 24_000)
+
+
+async def test_a_commit_that_was_taken_is_not_taken_back_with_its_connection() -> None:
+    async with talking() as (client, server, changes):
+        await client.send_audio(bytes(48_000))
+        await client.input_audio_buffer.commit()
+        server.connections[0].drop()
+        await reconnected(changes)
+        assert closes(client.input_audio_buffer.counts).committed == 24_000
+
+
+@virtual
+async def test_a_commit_that_is_lost_when_the_connection_is_replaced_is_taken_back_once() -> None:
+    """There the other connection is at hand: it is in force before the caller hears of the loss."""
+    held = Held("input_audio_buffer.committed", after=1)
+    rollover = Rollover(age=1.0, window=1.0, replay=0.5)
+    policy = SimulatorPolicy(pace="fast", tamper=held)
+    async with in_virtual_time(policy, rollover=rollover) as (client, _, changes):
+        await client.send_audio(bytes(96_000))
+        await client.input_audio_buffer.commit()
+        await client.send_audio(bytes(48_000))
+        assert isinstance(await failing(client.input_audio_buffer.commit()), ConnectionLost)
+        assert (await reconnected(changes)).planned
+        counts = closes(client.input_audio_buffer.counts)
+        assert (counts.committed, counts.left, counts.uncommitted) == (48_000, 12_000, 12_000)

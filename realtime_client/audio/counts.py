@@ -161,7 +161,7 @@ class Account:
             return samples * rate // self.rate
 
         appended, committed = scaled(self.appended), scaled(self.committed)
-        cleared = scaled(self.committed + self.cleared) - committed
+        cleared = scaled(self.cleared)
         left = scaled(self.committed + self.cleared + self.left) - committed - cleared
         dropped, padded = scaled(self.dropped), scaled(self.padded)
         return Account(

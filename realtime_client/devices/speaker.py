@@ -132,7 +132,7 @@ class Speaker:
         """Wait until all that was written has been heard. It ends a message: see `end`."""
         self._check()
         self.end()
-        await self._play()
+        await checkpoint()
         while self._stream and (left := self.unheard_ms) > 0:
             await self._pass(left)
 
@@ -167,20 +167,26 @@ class Speaker:
         if self._running().is_on and not self._stream.active:
             raise DeviceError("the speaker is gone: it has stopped asking for sound")
 
+    @property
+    def _is_silent(self) -> bool:
+        """Whether there is something to play, and the device was not told."""
+        return not self._running().is_on and self._playout.waiting > 0
+
     async def _play(self) -> None:
         """Start the device, where there is something to play for it; others run in any case.
 
         Who wrote that may have been cancelled before he came to it.
         """
-        switch = self._running()
-        if not switch.is_on and self._playout.waiting:
-            await anyio.to_thread.run_sync(switch.start, self._is_wanted)
+        if self._is_silent:
+            await anyio.to_thread.run_sync(self._running().start, self._is_wanted)
         await checkpoint()
 
     async def _pass(self, ms: float) -> None:
         """Let so much time pass, or less where something changes."""
-        await self._play()
         self._check()
+        if self._is_silent:
+            await self._play()
+            return
         with anyio.move_on_after(max(ms / 1000, _LEAST_WAIT)):
             await self._changed.wait()
 

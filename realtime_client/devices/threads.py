@@ -39,21 +39,22 @@ class Switch:
         return self._state == "on"
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> None:
-        """Start it, while that is `wanted` and it does not run. In a thread.
+        """Start it, if that is `wanted` still and it does not run. In a thread.
 
         Raises:
             DeviceError: It cannot be started.
         """
         with self._calling:
-            while self._begins(wanted):
-                try:
-                    start_stream(self._stream, self._kind)
-                except BaseException:
-                    self._state = "off"
-                    raise
-                self._began()
+            if not self._begins(wanted):
+                return
+            try:
+                start_stream(self._stream, self._kind)
+            except BaseException:
+                self._state = "off"
+                raise
+            self._began()
 
-    def stop(self, forget: Callable[[], float]) -> float:
+    def stop(self, forget: Callable[[], int]) -> int:
         """Silence it at once, and `forget` what it was to play; on the loop."""
         with self._changing:
             forgotten = forget()

@@ -255,7 +255,9 @@ class PlaybackLedger:
     def was_heard(self, item_id: str, now: float) -> bool:
         """Whether it was heard to its end, and no more of it will come."""
         item = self._items.get(item_id)
-        return item_id in self._over.heard if item is None else item.is_over(self._line.playhead(now))
+        if item is None:
+            return item_id in self._over.heard
+        return item.is_over(self._line.playhead(now))
 
     def said(self, item_id: str) -> dict[int, str] | None:
         """What the audio that has come of an item says, by part, be it heard already or not.
