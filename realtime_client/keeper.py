@@ -278,8 +278,12 @@ class Keeper:
             if is_time:
                 if self._making.flush is not None:
                     await self._making.flush()
-                    if self._is_over:
-                        continue
+                    if self._connection.ended is not None:
+                        break
+                    gone = self._connection.outage
+                    if gone is not None:  # it has said its last, and was closed for that
+                        await self._come_back(gone, link, planned=True)
+                        return
                 why = ConnectionLost("the session was about to end, and was replaced")
                 connection.replace(why)
                 await self._come_back(why, link, planned=True)
