@@ -148,9 +148,11 @@ class Link:
         """The link is over, once."""
         if self.error is None:
             self.error = error
-            self._owner.on_lost(self, error)
-            for bell in (self._to_write, self.drained, self.opened, self.news):
-                bell.ring()
+            try:
+                self._owner.on_lost(self, error)
+            finally:  # whoever waits is woken, whatever becomes of the telling
+                for bell in (self._to_write, self.drained, self.opened, self.news):
+                    bell.ring()
 
     # -- the two tasks ----------------------------------------------------------------
 

@@ -211,6 +211,7 @@ class Owner:
         self.scope = anyio.CancelScope()
         self.there, self.leave, self.left = anyio.Event(), anyio.Event(), anyio.Event()
         self.entered = False
+        self.handshakes = 0
         self.fails: Exception | None = None
         """What the block raises when it is left."""
         self.raised: BaseException | None = None
@@ -241,6 +242,12 @@ class Owner:
                 await anyio.lowlevel.checkpoint()
 
 
+async def all_have_ended(server: Server) -> None:
+    """Every connection that can know of it."""
+    hearing = [one for one in server.connections if one.deaf_until is None]
+    await until(lambda: all(one.ended is not None for one in hearing))
+
+
 async def ends(name: str, end: Callable[[Owner], Awaitable[None]]) -> Owner:
     """Bring an owner to a state, and end it: in time, and with nothing left."""
     state = STATES[name]
@@ -256,8 +263,8 @@ async def ends(name: str, end: Callable[[Owner], Awaitable[None]]) -> Owner:
                 await owner.left.wait()
                 assert anyio.current_time() - begun < BOUND
         seen = len(server.handshakes)
-        hearing = [one for one in server.connections if one.deaf_until is None]
-        await until(lambda: all(one.ended is not None for one in hearing))
+        owner.handshakes = seen
+        await all_have_ended(server)
         if state.reach in (idle, answering, in_a_tool, standby_opening, standby_open):
             assert sure(server.connections[0].ended).code == 1000
         error = await failing(owner.client.send_text("x"))
@@ -269,12 +276,18 @@ async def ends(name: str, end: Callable[[Owner], Awaitable[None]]) -> Owner:
 
 
 async def aclose(owner: Owner) -> None:
-    """From another task, twice, and two at a time."""
+    """From another task."""
+    await owner.client.aclose()
+    await all_have_ended(owner.server)
+    owner.leave.set()
+
+
+async def aclose_often(owner: Owner) -> None:
+    """From several tasks, and then again."""
     async with anyio.create_task_group() as group:
         group.start_soon(owner.client.aclose)
         group.start_soon(owner.client.aclose)
-    await owner.client.aclose()
-    owner.leave.set()
+    await aclose(owner)
 
 
 async def leave(owner: Owner) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from realtime_client import Client, Frame, Rollover, tool
 from realtime_client.errors import ClientClosed
+from realtime_client.reconnect import Reconnect
 from realtime_client.simulator import (
     Answer,
     CallFunction,
@@ -20,7 +21,17 @@ from realtime_client.simulator import (
     Question,
     serve,
 )
-from tests.outages import AT_ONCE, FAST, URL, failing, reconnected, remote, until
+from tests.outages import (
+    AT_ONCE,
+    FAST,
+    URL,
+    failing,
+    in_virtual_time,
+    reconnected,
+    remote,
+    sure,
+    until,
+)
 from tests.scenarios import says
 from tests.states import (
     BOUND,
@@ -28,6 +39,7 @@ from tests.states import (
     OPENING,
     STATES,
     aclose,
+    aclose_often,
     cancel,
     cancel_natively,
     ends,
@@ -42,6 +54,7 @@ from tests.test_simulator_serve import living_tasks
 async def test_aclose_from_another_task_ends_an_opening(name: str) -> None:
     owner = await ends(name, aclose)
     assert not owner.entered
+    assert owner.handshakes <= 1
     assert type(owner.raised) is ClientClosed
 
 
@@ -50,6 +63,29 @@ async def test_aclose_from_another_task_is_bounded_in_every_state(name: str) -> 
     owner = await ends(name, aclose)
     assert owner.entered
     assert owner.raised is None
+
+
+@pytest.mark.parametrize("name", ["idle", "half-open", "in the backoff", "standby open"])
+async def test_a_second_aclose_does_nothing(name: str) -> None:
+    assert (await ends(name, aclose_often)).raised is None
+
+
+@virtual
+@pytest.mark.parametrize("lost", [True, False], ids=["in the backoff", "before the rollover"])
+async def test_nothing_is_tried_after_aclose(lost: bool) -> None:
+    again = Reconnect(first=10.0, longest=10.0)
+    async with in_virtual_time(rollover=Rollover(age=100.0), reconnect=again) as (
+        client,
+        server,
+        _,
+    ):
+        if lost:
+            server.connections[0].drop()
+            await anyio.sleep(1.0)
+        await client.aclose()
+        await anyio.sleep(1_000.0)
+        assert len(server.handshakes) == 1
+        assert sure(server.connections[0].ended).code == (None if lost else 1000)
 
 
 @pytest.mark.parametrize("name", ["idle", "half-open", "in the backoff", "standby open"])

@@ -140,6 +140,22 @@ async def test_N5_a_turn_of_the_vad_through_an_outage(audio: OutageAudio) -> Non
 
 
 @virtual
+async def test_N5_a_turn_that_is_too_short_without_what_was_dropped_is_padded() -> None:
+    away = Away()
+    async with caller(away, DROP) as client:
+        changes = client.connections()
+        await speak(client, sing(SENTENCE)[: 20 * CHUNK])
+        away.go()
+        away.come_back()
+        await reconnected(changes)
+        await client.send_audio(sing("x")[:1_000])
+        await client.input_audio_buffer.commit()
+        clip = away.server.sessions[1].conversation.entries[-1].clips[0]
+        assert len(clip.samples) == CHUNK
+        assert np.array_equal(clip.samples[:1_000], sing("x")[:1_000])
+
+
+@virtual
 async def test_N5_a_long_outage_ends_without_a_burst_of_stale_audio() -> None:
     away, talk = Away(), np.tile(sing("blah"), 100)
     async with caller(away, None) as client:

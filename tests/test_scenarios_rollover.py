@@ -42,6 +42,7 @@ from tests.test_scenarios_config_callers import virtual
 async def test_N8_before_expiry_the_connection_is_changed_in_a_quiet_moment() -> None:
     async with in_virtual_time(instructions="Be brief.") as (client, server, changes):
         start, responses = anyio.current_time(), client.responses()
+        happening, sent = client.events(), client.sent()
         await client.send_text("hello")
         await (await client.response.create()).done()
         while server.connections[0].ended is None:
@@ -53,6 +54,9 @@ async def test_N8_before_expiry_the_connection_is_changed_in_a_quiet_moment() ->
         assert (report.not_restored, report.ignored) == ((), ())
         assert [one.form for one in report.restored] == ["whole", "text"]
         assert changes.held == 0, "nothing was lost"
+        # What is said to the other one before it is in force concerns nobody.
+        assert "session.created" not in {frame.type for frame in happening._items}
+        assert [frame.type for frame in sent._items].count("conversation.item.create") == 1
         assert codes(server) == [1000]
         old, new = server.sessions
         assert new.conversation.told == old.conversation.told

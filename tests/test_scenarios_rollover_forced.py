@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from realtime_client import Rollover
-from realtime_client.errors import ConnectionLost, ReconnectFailed
+from realtime_client.changeover import Disconnected
+from realtime_client.errors import ConnectionLost, ReconnectFailed, SessionSilent
 from realtime_client.simulator import (
     Ignore,
     Refuse,
@@ -117,8 +118,11 @@ async def test_N8_at_most_one_chunk_is_late(quiet: bool) -> None:
             late += "input_audio_buffer.append" not in kinds_sent
             sent._items.clear()
             await anyio.sleep(0.05)
-        assert (await reconnected(changes)).planned
+        report = await reconnected(changes)
+        assert report.planned
         assert late <= 1
+        # What the old server has heard as silence, up to a second ago, is not said again.
+        assert report.replayed.stop - report.replayed.start <= (24_000 if quiet else 6 * 24_000)
         if not quiet:
             await client.input_audio_buffer.commit()
             assert heard(server.sessions[1]) == ["x" * 164]
@@ -271,6 +275,7 @@ async def test_N8_a_standby_that_hangs_in_the_latest_moment_is_one_more_outage()
         await anyio.sleep(110.0)
         server.connections[1].stall(inf)
         await client.send_text("what it does not know")
+        assert isinstance(await anext(changes), Disconnected)
         report = await reconnected(changes)
         assert not report.planned
         assert len(server.connections) == 3
@@ -278,6 +283,20 @@ async def test_N8_a_standby_that_hangs_in_the_latest_moment_is_one_more_outage()
         assert [words for _, words in server.sessions[2].conversation.told] == [
             "what it does not know", "hello"
         ]  # fmt: skip
+
+
+@virtual
+async def test_N8_without_reconnection_a_change_that_fails_is_the_end() -> None:
+    async with in_virtual_time(rollover=EARLY, reconnect=None) as (client, server, changes):
+        await client.send_audio(sing("hello"))
+        await anyio.sleep(110.0)
+        server.connections[1].stall(inf)
+        await client.send_text("what it does not know")
+        error = await failing(reconnected(changes))
+        assert isinstance(error, ReconnectFailed)
+        assert isinstance(error.cause, SessionSilent)
+        assert await failing(client.send_text("x")) is error
+        assert len(server.handshakes) == 2
 
 
 @virtual
