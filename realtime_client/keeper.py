@@ -244,7 +244,7 @@ class Keeper:
         if cause is not lost:
             words += f": {cause}"
         code = getattr(lost, "close_code", None)
-        error = ReconnectFailed(words, close_code=code, cause=cause, tries=tried - self._tried)
+        error = ReconnectFailed(words, close_code=code, cause=cause, tries=tried)
         self._connection.finish(error)
 
     # -- a connection that is to end ------------------------------------------------------

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_client import events
-from realtime_client.calls import Dispatch, FollowUp
+from realtime_client.calls import Dispatch, FollowUp, NoFollowUp, Why
 from realtime_client.dialects import BETA
 from realtime_client.errors import (
+    AcknowledgementTimeout,
     ClientClosed,
     ConnectFailed,
     ConnectionLost,
@@ -173,6 +174,34 @@ def test_calls_of_a_response_that_was_cut_off_are_answered_and_followed_up() -> 
     assert protocol.calls.claim("r", "x")
     assert protocol.calls.drain() == [FollowUp("r")]
     assert not protocol.calls._lent, "the creates that had functions of their own have failed"
+
+
+def test_calls_of_a_response_that_nobody_wanted_any_more_are_answered_and_no_more() -> None:
+    protocol = opened()
+    tell(protocol, "response.created", response={"id": "r", "conversation_id": "c"})
+    tell(protocol, "response.output_item.done", response_id="r", item=call("c", "x"))
+    protocol.calls.drain()
+    record = protocol.router.find("r")
+    assert record is not None
+    protocol.cancel(record, 0.0)
+    protocol.lost(LOST, comes_back=True)
+    assert protocol.calls.claim("r", "x")
+    assert protocol.calls.drain() == [NoFollowUp("r", Why.INTERRUPTED)]
+
+
+@pytest.mark.parametrize("shows", [False, True])
+def test_what_a_late_answer_shows_is_asked_for_again(shows: bool) -> None:
+    protocol = opened()
+    protocol.update({("instructions",): "Be brief."}, now=0.0, timeout=1.0)
+    sent(protocol)
+    protocol.on_deadline(2.0)
+    (error,) = ends(protocol).values()
+    assert isinstance(error, AcknowledgementTimeout)
+    assert protocol.estate(2.0).carried.session == {}
+    words = "Be brief." if shows else "Be long."
+    tell(protocol, "session.updated", 3.0, session=wire.session(instructions=words))
+    wanted = {("instructions",): "Be brief."} if shows else {}
+    assert protocol.estate(3.0).carried.session == wanted
 
 
 def test_calls_are_at_their_end_where_nothing_comes_back() -> None:

@@ -86,6 +86,15 @@ def test_no_try_begins_when_the_time_is_over() -> None:
     assert delays(Budget(Reconnect(total=1.0, first=1.0)), 0.0, chance=0.1) == [0.95]
 
 
+def test_a_server_that_asks_for_time_gets_it_as_far_as_there_is_any() -> None:
+    budget = Budget(Reconnect(tries=5, total=30.0, first=1.0))
+    budget.on_lost(0.0)
+    assert budget.next_delay(0.0, 1.0, asked=7.0) == 7.0
+    assert budget.next_delay(7.0, 0.0, asked=0.5) == 2.0, "no less than it would have been"
+    assert budget.next_delay(9.0, 0.0, asked=21.0) is None
+    assert budget.tried == 2
+
+
 def test_the_time_counts_from_the_loss() -> None:
     budget = Budget(Reconnect(total=10.0))
     assert budget.left(3.0) == math.inf

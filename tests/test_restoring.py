@@ -487,6 +487,15 @@ def test_the_tools_of_others_that_the_new_session_has_found_stay_there() -> None
     assert ids(new) == ["a", "new_list"]
 
 
+def test_what_the_new_session_is_making_by_itself_is_let_be() -> None:
+    old = configured()
+    add(old, text("a", "a"))
+    new = restored(old)
+    tell(new, "conversation.item.added", item=wire.message("own", status="in_progress"))
+    assert caught_up(old, new) == []
+    assert ids(new) == ["a", "own"]
+
+
 def test_what_the_mirror_of_the_new_one_has_let_go_is_not_put_there_again() -> None:
     limits = Limits(max_items=3)
     old = configured()
