@@ -28,7 +28,7 @@ MB = 1024 * 1024
 
 def is_ours(thing: object) -> bool:
     """Whether something belongs to the client, and not to the server that it is tested with."""
-    module = type(thing).__module__
+    module: object = getattr(type(thing), "__module__", None)
     if not isinstance(module, str):  # what other libraries keep there
         return False
     return module.startswith("realtime_client.") and "simulator" not in module
