@@ -9,10 +9,11 @@ from typing import Any
 import anyio
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from realtime_client import Client, Rollover
 from realtime_client.errors import ConnectionLost
-from realtime_client.events import ServerEvent, SessionUpdated
+from realtime_client.events import UNSET, ServerEvent, SessionCreated, SessionUpdated
 from realtime_client.simulator import (
     Brain,
     SimulatorPolicy,
@@ -64,6 +65,24 @@ async def test_N8_before_expiry_the_connection_is_changed_in_a_quiet_moment() ->
         assert not responses.ended
         await anyio.sleep(1_000.0)
         assert (len(server.connections), client.is_connected) == (2, True)
+
+
+@virtual
+@pytest.mark.parametrize("expires_at", [1, 4_000_000_000, None])
+async def test_N8_the_servers_wall_clock_does_not_matter(expires_at: int | None) -> None:
+    def wrong(event: ServerEvent) -> list[ServerEvent]:
+        if not isinstance(event, SessionCreated | SessionUpdated):
+            return [event]
+        session: Any = replace(
+            event.session, expires_at=UNSET if expires_at is None else expires_at
+        )
+        return [replace(event, session=session)]
+
+    policy = SimulatorPolicy(pace="fast", tamper=wrong)
+    async with in_virtual_time(policy) as (_, _, changes):
+        start = anyio.current_time()
+        assert (await reconnected(changes)).planned
+        assert anyio.current_time() == start + 3_280.0
 
 
 @virtual
