@@ -28,8 +28,8 @@ class Disconnected:
 class Reconnected:
     """Another connection is in force.
 
-    `planned`: the old one was replaced before the server ended it. `error` is what its handles
-    have ended with. `tries` connections were tried in `seconds` without one; 0 if planned.
+    `planned`: the old one was replaced before the server ended it. `error` is why its handles
+    have ended. `tries` connections were tried in `seconds` without one; 0 if planned.
 
     `effective` is the session that the server has acknowledged, `ignored` where it is not what
     was asked for. `restored` are the items that the new session has, `not_restored` those that

@@ -395,5 +395,5 @@ async def test_N5_what_is_left_of_the_budget_is_what_the_outages_before_have_lef
         await anyio.sleep(1.0)
         with pytest.raises(ReconnectFailed) as caught:
             await client.ready()
-        assert caught.value.tries == 0, "there was none left for this one"
+        assert caught.value.tries == 3, "all of the budget, and none of them for this one"
         assert len(server.handshakes) == 4

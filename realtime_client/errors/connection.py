@@ -153,7 +153,7 @@ class ReconnectFailed(ConnectionLost):
     """A connection was lost and no other could be had in its place: the client is at its end.
 
     `cause` is what ended the last try, or what said that trying is of no use; `tries` is how
-    many there were.
+    many there were since the budget was whole.
     """
 
     retryable: ClassVar[bool] = False
